@@ -1,0 +1,1 @@
+"""Timonel's components."""

@@ -1,0 +1,49 @@
+"""Arguments of Network. Counts, names and choices are plain: the layout must be known at preview."""
+
+from enum import StrEnum
+from typing import NotRequired, TypedDict
+
+
+class NatStrategy(StrEnum):
+    """How private subnets reach the internet."""
+
+    NONE = "none"
+    """No way out; needs the VPC endpoints that the nodes use."""
+    SINGLE = "single"
+    """One NAT gateway in the first zone: cheapest, lost with that zone."""
+    PER_ZONE = "per-zone"
+    """One NAT gateway per zone: no cross-zone traffic, survives the loss of a zone."""
+
+
+class ExistingVpcArgs(TypedDict):
+    """A VPC that somebody else owns; it is checked, never changed."""
+
+    vpc_id: str
+    """Required. Id of the VPC (``vpc-...``)."""
+    private_subnet_ids: list[str]
+    """Required. Subnets for the nodes, each in a zone of its own."""
+    public_subnet_ids: NotRequired[list[str]]
+    """Subnets for load balancers that face the internet. Default: none."""
+
+
+class NetworkArgs(TypedDict):
+    """Arguments of Network."""
+
+    cidr: NotRequired[str]
+    """IPv4 range of the VPC, /16 to /24. Default ``10.20.0.0/16``. Not used with ``existing``."""
+    zone_count: NotRequired[int]
+    """Number of availability zones, 1 to 6. Default 2. Not used with ``existing``."""
+    zone_names: NotRequired[list[str]]
+    """Which zones, by name, in the order that fixes the layout. Default: the region's available zones, sorted."""
+    nat: NotRequired[NatStrategy]
+    """Default ``single``. Not used with ``existing``."""
+    interface_endpoints: NotRequired[list[str]]
+    """Short names of AWS services (``ssm``, ``ec2``) that get an interface endpoint. Default: none."""
+    enable_flow_logs: NotRequired[bool]
+    """Record all traffic's metadata in CloudWatch Logs. Default false (it costs by volume)."""
+    flow_log_retention_days: NotRequired[int]
+    """Days to keep flow logs; one of the values CloudWatch Logs allows. Default 14."""
+    existing: NotRequired[ExistingVpcArgs]
+    """Use this VPC in place of a new one."""
+    tags: NotRequired[dict[str, str]]
+    """Tags for every resource, besides ``Name`` and the component's own. Default: none."""

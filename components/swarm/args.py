@@ -1,0 +1,88 @@
+"""Arguments of SwarmCluster. Structural inputs are plain, since they decide which resources exist."""
+
+from typing import NotRequired, TypedDict
+
+import pulumi
+
+from components.hosts.args import ImageArgs, WorkerPoolArgs
+
+
+class SwarmNetworkArgs(TypedDict):
+    """Where the cluster lives; the fields of ``Network``'s outputs that a cluster needs."""
+
+    vpc_id: pulumi.Input[str]
+    """Required."""
+    cidr: str
+    """Required. The VPC's IPv4 range: plain, since overlap with Swarm's address pools is checked at preview."""
+    zones: list[str]
+    """Required. Zone name of each private subnet, in the same order."""
+    private_subnet_ids: pulumi.Input[list[pulumi.Input[str]]]
+    """Required. One subnet per zone, for the nodes."""
+    public_subnet_ids: NotRequired[pulumi.Input[list[pulumi.Input[str]]]]
+    """For load balancers that face the internet. Default: none, and load balancers are internal."""
+    has_internet_egress: bool
+    """Required. Whether nodes reach the internet (NAT). False needs ``interface_endpoints`` and a preinstalled image."""
+    interface_endpoints: list[str]
+    """Required. Short service names that have an interface endpoint in the VPC."""
+
+
+class ManagersArgs(TypedDict):
+    """The managers: on-demand always, spread over the zones."""
+
+    count: NotRequired[int]
+    """1, 3, 5 or 7. Default 3."""
+    instance_type: NotRequired[str]
+    """Default ``t3.small`` (``t4g.small`` on arm64)."""
+    disk_gib: NotRequired[int]
+    """Root volume, GiB, gp3, encrypted. Default 20."""
+
+
+class PublishedPortArgs(TypedDict):
+    """A service port that the load balancer for services listens on."""
+
+    port: int
+    """Required. Listener port, 1 to 65535."""
+    target_port: NotRequired[int]
+    """Port on the workers. Default: ``port``."""
+    cidrs: list[str]
+    """Required. Who may reach it. ``0.0.0.0/0`` is allowed here, since it is asked for by name."""
+
+
+class SwarmClusterArgs(TypedDict):
+    """Arguments of SwarmCluster."""
+
+    network: SwarmNetworkArgs
+    """Required."""
+    managers: NotRequired[ManagersArgs]
+    """Default: three ``t3.small``."""
+    worker_pools: NotRequired[list[WorkerPoolArgs]]
+    """Default: none; managers then run the services too."""
+    image: NotRequired[ImageArgs]
+    """Default: the pinned Ubuntu 24.04 LTS for amd64."""
+    operator_cidrs: NotRequired[list[str]]
+    """Who may reach the Docker API (mutual TLS). Default: none, only the VPC. Never ``0.0.0.0/0`` or ``::/0``."""
+    address_pools: NotRequired[list[str]]
+    """Ranges that overlay networks are cut from (``--default-addr-pool``). Default: chosen beside the VPC, docker0
+    and docker_gwbridge."""
+    address_pool_prefix: NotRequired[int]
+    """Prefix length of one overlay network. Default 24."""
+    enable_overlay_encryption: NotRequired[bool]
+    """Open ESP (IP protocol 50) among the nodes, for overlays made with ``--opt encrypted``. Default false."""
+    enable_autolock: NotRequired[bool]
+    """Encrypt the raft log's key at rest (``docker swarm init --autolock``). Default false."""
+    published_ports: NotRequired[list[PublishedPortArgs]]
+    """Ports of services that the outside may reach. Default: none, and no load balancer for services."""
+    metadata_hop_limit: NotRequired[int]
+    """IMDS hop limit: 1 keeps containers away from the instance's role, 2 lets them in. Default 1."""
+    snapshot_interval_minutes: NotRequired[int]
+    """Minutes between raft snapshots. Default 15."""
+    snapshot_keep: NotRequired[int]
+    """How many snapshots to keep. Default 48."""
+    token_rotation_days: NotRequired[int]
+    """Days between rotations of the join tokens. Default 30."""
+    log_retention_days: NotRequired[int]
+    """Days that CloudWatch Logs keeps the nodes' and containers' logs. Default 14."""
+    enable_protection: NotRequired[bool]
+    """Refuse to delete what holds data (bucket, key) and the load balancers. Default false."""
+    tags: NotRequired[dict[str, str]]
+    """Tags for every resource, volumes and interfaces included. Default: none."""
