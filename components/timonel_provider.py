@@ -1,0 +1,212 @@
+"""The resources of Timonel's own provider (``provider/``), as components use them.
+
+The provider calls AWS itself, so each resource says with which account and region: a resource of this provider does
+not follow ``aws.Provider``. ``AWS_ENDPOINT_URL`` and the usual credential chain are honoured by boto3.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NotRequired, TypedDict
+
+import pulumi
+
+
+class AwsAccessArgs(TypedDict):
+    """How the provider reaches AWS."""
+
+    region: pulumi.Input[str]
+    """Required. Region of the secret or bucket, for example ``us-east-1``."""
+    profile: NotRequired[pulumi.Input[str]]
+    """Profile of the shared AWS configuration. Default: the usual credential chain."""
+    role_arn: NotRequired[pulumi.Input[str]]
+    """Role to assume before each call. Default: none."""
+
+
+class CertificateAuthority(pulumi.CustomResource):
+    """A certificate authority whose key lies in a Secrets Manager secret and never in Pulumi's state.
+
+    ``up`` makes an EC P-256 key and a self-signed certificate and writes ``{"certificate", "private_key"}`` (PEM) into
+    the secret. A secret that already holds an authority with this common name keeps it, so an interrupted ``up``
+    does not make a second one. Deleting this resource leaves the secret's value to the secret's own deletion.
+    """
+
+    certificate: pulumi.Output[str]
+    """The authority's certificate, PEM. Known in previews of changes that keep the authority."""
+    fingerprint: pulumi.Output[str]
+    """SHA-256 of the certificate (DER), lower-case hex."""
+    expires: pulumi.Output[str]
+    """When the certificate ends, RFC 3339 in UTC."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        access: AwsAccessArgs,
+        secret_id: pulumi.Input[str],
+        common_name: pulumi.Input[str],
+        valid_days: int = 3650,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare the authority.
+
+        Args:
+            name: logical name.
+            access: region and credentials; see :class:`AwsAccessArgs`.
+            secret_id: ARN of the secret that receives key and certificate. A change replaces the authority.
+            common_name: the certificate's subject. A change replaces the authority.
+            valid_days: days that the certificate lasts. A change replaces the authority. Default 3650.
+            opts: resource options.
+        """
+        super().__init__(
+            "timonel:index:CertificateAuthority",
+            name,
+            {
+                **_access(access),
+                "secretId": secret_id,
+                "commonName": common_name,
+                "validDays": valid_days,
+                "certificate": None,
+                "fingerprint": None,
+                "expires": None,
+            },
+            opts,
+        )
+
+
+class ClientCertificate(pulumi.CustomResource):
+    """A client certificate (extended key usage clientAuth) signed by a :class:`CertificateAuthority`.
+
+    ``up`` renews it when fewer than ``renew_days`` remain; before that nothing about it changes.
+    """
+
+    certificate: pulumi.Output[str]
+    """The certificate, PEM."""
+    private_key: pulumi.Output[str]
+    """Secret. The key of the certificate, PEM (PKCS #8, EC P-256)."""
+    expires: pulumi.Output[str]
+    """When the certificate ends, RFC 3339 in UTC."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        access: AwsAccessArgs,
+        authority_secret_id: pulumi.Input[str],
+        authority_fingerprint: pulumi.Input[str],
+        common_name: pulumi.Input[str],
+        valid_days: int = 365,
+        renew_days: int = 30,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare the certificate.
+
+        Args:
+            name: logical name.
+            access: region and credentials; see :class:`AwsAccessArgs`.
+            authority_secret_id: the ``secret_id`` of the authority.
+            authority_fingerprint: its ``fingerprint``; another authority replaces the certificate.
+            common_name: the certificate's subject. A change replaces the certificate.
+            valid_days: days that a new certificate lasts. Default 365.
+            renew_days: fewer days left than this, and ``up`` renews it. Default 30.
+            opts: resource options.
+        """
+        super().__init__(
+            "timonel:index:ClientCertificate",
+            name,
+            {
+                **_access(access),
+                "authoritySecretId": authority_secret_id,
+                "authorityFingerprint": authority_fingerprint,
+                "commonName": common_name,
+                "validDays": valid_days,
+                "renewDays": renew_days,
+                "certificate": None,
+                "privateKey": None,
+                "expires": None,
+            },
+            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["privateKey"])),
+        )
+
+
+class ClosingMark(pulumi.CustomResource):
+    """Tells the node agents that the cluster is being taken down, so that they let go of their instances.
+
+    Deleting it writes the object ``closing`` into the state bucket; creating it removes a stale one. Let it depend on
+    the groups and hooks: then ``destroy`` deletes it before it touches an instance.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        access: AwsAccessArgs,
+        bucket: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare the mark.
+
+        Args:
+            name: logical name.
+            access: region and credentials; see :class:`AwsAccessArgs`.
+            bucket: name of the state bucket. A change replaces the mark (the old bucket gets ``closing``).
+            opts: resource options.
+        """
+        super().__init__("timonel:index:ClosingMark", name, {**_access(access), "bucket": bucket}, opts)
+
+
+class ReadyCluster(pulumi.CustomResource):
+    """Ends ``up`` only when the expected nodes are healthy, several times in a row, and no instance refresh runs.
+
+    It gives no data: nothing may take an output from it, since every update of it would make that output unknown in
+    previews. It looks at ``managers/status.json`` in the state bucket and at the Auto Scaling groups.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        access: AwsAccessArgs,
+        bucket: pulumi.Input[str],
+        manager_groups: Sequence[pulumi.Input[str]],
+        worker_groups: Sequence[pulumi.Input[str]],
+        managers: int,
+        triggers: Mapping[str, pulumi.Input[str]],
+        timeout_seconds: int = 1800,
+        consecutive: int = 3,
+        interval_seconds: int = 10,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare the gate.
+
+        Args:
+            name: logical name.
+            access: region and credentials; see :class:`AwsAccessArgs`.
+            bucket: name of the state bucket. A change replaces the gate.
+            manager_groups: names of the managers' Auto Scaling groups.
+            worker_groups: names of the workers' Auto Scaling groups; each node of their instances must be ready.
+            managers: how many managers must be reachable.
+            triggers: a change of any value makes ``up`` wait again: launch template versions, sizes.
+            timeout_seconds: seconds until the wait fails with the reason. Default 1800.
+            consecutive: looks in a row that must find everything healthy. Default 3.
+            interval_seconds: seconds between two looks. Default 10.
+            opts: resource options.
+        """
+        super().__init__(
+            "timonel:index:ReadyCluster",
+            name,
+            {
+                **_access(access),
+                "bucket": bucket,
+                "managerGroups": list(manager_groups),
+                "workerGroups": list(worker_groups),
+                "managers": managers,
+                "triggers": dict(triggers),
+                "timeoutSeconds": timeout_seconds,
+                "consecutive": consecutive,
+                "intervalSeconds": interval_seconds,
+            },
+            opts,
+        )
+
+
+def _access(access: AwsAccessArgs) -> dict[str, pulumi.Input[str] | None]:
+    return {"region": access["region"], "profile": access.get("profile"), "roleArn": access.get("role_arn")}
