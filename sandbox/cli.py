@@ -1,0 +1,202 @@
+"""The command line of the sandbox; see `sandbox/__main__.py` for what each command promises."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sandbox.engine.plugins import Choice
+from sandbox.state import State
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="AWS on this machine."
+)
+faults_app = typer.Typer(invoke_without_command=True, help="Faults of the AWS API: show, set, clear.")
+app.add_typer(faults_app, name="faults")
+out = Console(soft_wrap=True, highlight=False)
+errors = Console(stderr=True, soft_wrap=True, highlight=False)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _say(line: str) -> None:
+    out.print(line, markup=False)
+
+
+def _fail(error: Exception | str) -> typer.Exit:
+    errors.print(f"error: {error}", markup=False, style="red")
+    return typer.Exit(1)
+
+
+@app.command()
+def up(
+    plugins: Annotated[
+        Choice, typer.Option(envvar="TIMONEL_PLUGINS", help="Provider plugins: genuine, stand-in, or what can be had.")
+    ] = Choice.AUTO,
+    region: Annotated[str, typer.Option(help="The default region.")] = "us-east-1",
+    *,
+    machines: Annotated[bool, typer.Option(help="Boot hosts for instances where this host can.")] = True,
+) -> None:
+    """Start what is not running."""
+    from sandbox import lifecycle  # noqa: PLC0415 - `exec` must not pay for its imports
+
+    try:
+        lifecycle.up(State.find(), _say, plugins, region, machines=machines)
+    except RuntimeError as error:
+        raise _fail(error) from error
+
+
+@app.command()
+def down() -> None:
+    """End every process of this sandbox and remove its state."""
+    from sandbox import lifecycle  # noqa: PLC0415
+
+    try:
+        lifecycle.down(State.find(), _say)
+    except RuntimeError as error:
+        raise _fail(error) from error
+
+
+@app.command()
+def status(*, as_json: JsonOption = False) -> None:
+    """Show processes, endpoint, plugins, faults, stacks and machines; exit 1 when the sandbox is not up."""
+    from sandbox import lifecycle  # noqa: PLC0415
+
+    found = lifecycle.status(State.find())
+    if as_json:
+        print(json.dumps(found, indent=2, default=str))
+    else:
+        _show_status(found)
+    if not found["up"]:
+        raise typer.Exit(1)
+
+
+def _show_status(found: dict[str, Any]) -> None:
+    _say(f"sandbox: {found['folder']} ({'up' if found['up'] else 'not up'})")
+    if found["up"]:
+        api = found["api"]
+        _say(f"AWS API: {api['endpoint']} (pid {api['pid']}, region {api['region']}, {found['calls']} calls)")
+        _say(f"provider plugins: {found['plugins']['kind']} ({found['plugins']['reason']})")
+        _say(f"engine: {found['engine'] or 'none found'}")
+        active = {k: v for k, v in found["faults"].items() if v}
+        _say(f"faults: {active or 'none'}")
+    for name, resources in found["stacks"].items():
+        _say(f"stack {name}: {resources} resources")
+    if found["machines"]:
+        table = Table(*(str(k) for k in found["machines"][0]), title="machines")
+        for machine in found["machines"]:
+            table.add_row(*(str(v) for v in machine.values()))
+        out.print(table)
+
+
+@app.command(
+    name="exec",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+def execute(context: typer.Context) -> None:
+    """Run a command against the sandbox: `exec -- pulumi up -s dev`."""
+    from sandbox.engine import environment  # noqa: PLC0415
+
+    command = [word for i, word in enumerate(context.args) if not (i == 0 and word == "--")]
+    if not command:
+        raise _fail("exec: name the command, as in `python -m sandbox exec -- pulumi preview -s dev`")
+    state = State.find()
+    try:
+        variables = environment.variables(state)
+    except RuntimeError as error:
+        raise _fail(error) from error
+    record = state.read()
+    if command[0] == "pulumi":
+        if "TIMONEL_PULUMI" not in variables:
+            raise _fail(
+                "exec: no pulumi engine was found by `up`: `make setup` gets one, then `python -m sandbox up` again"
+            )
+        errors.print(f"provider plugins: {record.get('plugins')} ({record.get('plugins_reason')})", markup=False)
+    sys.stdout.flush()
+    try:
+        os.execvpe(command[0], command, variables)  # noqa: S606 - no shell is wanted
+    except FileNotFoundError as error:
+        raise _fail(f"exec: no program {command[0]!r} on the sandbox's PATH") from error
+
+
+@app.command()
+def calls(*, as_json: JsonOption = False) -> None:
+    """Print the journal of AWS calls."""
+    from sandbox import lifecycle  # noqa: PLC0415
+
+    try:
+        journal = lifecycle.control(State.find().read(), "GET", "calls")["calls"]
+    except RuntimeError as error:
+        raise _fail(error) from error
+    if as_json:
+        print(json.dumps(journal))
+        return
+    for call in journal:
+        caller = call["caller"].rsplit(":", 1)[-1]
+        what = f"{call['service']}:{call['action']}"
+        _say(f"{call['time']:.3f} {call['status']} {what} by {caller} {call['error'] or ''}".rstrip())
+
+
+@faults_app.callback(invoke_without_command=True)
+def faults(context: typer.Context) -> None:
+    """Show the faults when no command is given."""
+    if context.invoked_subcommand is None:
+        faults_show()
+
+
+def _control_faults(method: str, content: dict[str, Any] | None = None) -> None:
+    from sandbox import lifecycle  # noqa: PLC0415
+
+    try:
+        print(json.dumps(lifecycle.control(State.find().read(), method, "faults", content), indent=2))
+    except RuntimeError as error:
+        raise _fail(error) from error
+
+
+@faults_app.command("show")
+def faults_show() -> None:
+    """Show which faults are on."""
+    _control_faults("GET")
+
+
+@faults_app.command("clear")
+def faults_clear() -> None:
+    """Switch every fault off."""
+    _control_faults("PUT", {})
+
+
+@faults_app.command("set")
+def faults_set(  # noqa: PLR0917 - they are options, given by name
+    throttle: Annotated[float, typer.Option(help="Share of calls throttled, 0 to 1.")] = 0.0,
+    error: Annotated[float, typer.Option(help="Share of calls answered by a server error, 0 to 1.")] = 0.0,
+    empty: Annotated[float, typer.Option(help="Share of Describes of instances and groups that answer nothing.")] = 0.0,
+    stale: Annotated[float, typer.Option(help="Describes of instances and groups are this many seconds old.")] = 0.0,
+    no_capacity: Annotated[list[str] | None, typer.Option(help="Zone without capacity; repeatable.")] = None,
+    services: Annotated[str, typer.Option(help="Only these services, comma separated.")] = "",
+    actions: Annotated[str, typer.Option(help="Only these actions, comma separated.")] = "",
+    callers: Annotated[list[str] | None, typer.Option(help="Only callers whose ARN matches; repeatable.")] = None,
+    outage: Annotated[str, typer.Option(help="Services that are away, comma separated.")] = "",
+    seed: Annotated[int, typer.Option(help="Seed of the generator.")] = 0,
+) -> None:
+    """Replace the faults."""
+    _control_faults(
+        "PUT",
+        {
+            "throttle": throttle,
+            "error": error,
+            "empty": empty,
+            "stale": stale,
+            "no_capacity": no_capacity or [],
+            "services": [s for s in services.split(",") if s],
+            "actions": [s for s in actions.split(",") if s],
+            "callers": callers or [],
+            "outage": [s for s in outage.split(",") if s],
+            "seed": seed,
+        },
+    )
