@@ -29,12 +29,20 @@ class CertificateAuthority(pulumi.CustomResource):
     does not make a second one. Deleting this resource leaves the secret's value to the secret's own deletion.
     """
 
-    certificate: pulumi.Output[str]
-    """The authority's certificate, PEM. Known in previews of changes that keep the authority."""
-    fingerprint: pulumi.Output[str]
-    """SHA-256 of the certificate (DER), lower-case hex."""
-    expires: pulumi.Output[str]
-    """When the certificate ends, RFC 3339 in UTC."""
+    @property
+    def certificate(self) -> pulumi.Output[str]:
+        """The authority's certificate, PEM. Known in previews of changes that keep the authority."""
+        return _output(self, "certificate")
+
+    @property
+    def fingerprint(self) -> pulumi.Output[str]:
+        """SHA-256 of the certificate (DER), lower-case hex."""
+        return _output(self, "fingerprint")
+
+    @property
+    def expires(self) -> pulumi.Output[str]:
+        """When the certificate ends, RFC 3339 in UTC."""
+        return _output(self, "expires")
 
     def __init__(
         self,
@@ -78,12 +86,20 @@ class ClientCertificate(pulumi.CustomResource):
     ``up`` renews it when fewer than ``renew_days`` remain; before that nothing about it changes.
     """
 
-    certificate: pulumi.Output[str]
-    """The certificate, PEM."""
-    private_key: pulumi.Output[str]
-    """Secret. The key of the certificate, PEM (PKCS #8, EC P-256)."""
-    expires: pulumi.Output[str]
-    """When the certificate ends, RFC 3339 in UTC."""
+    @property
+    def certificate(self) -> pulumi.Output[str]:
+        """The certificate, PEM."""
+        return _output(self, "certificate")
+
+    @property
+    def private_key(self) -> pulumi.Output[str]:
+        """Secret. The key of the certificate, PEM (PKCS #8, EC P-256)."""
+        return _output(self, "privateKey")
+
+    @property
+    def expires(self) -> pulumi.Output[str]:
+        """When the certificate ends, RFC 3339 in UTC."""
+        return _output(self, "expires")
 
     def __init__(
         self,
@@ -210,3 +226,9 @@ class ReadyCluster(pulumi.CustomResource):
 
 def _access(access: AwsAccessArgs) -> dict[str, pulumi.Input[str] | None]:
     return {"region": access["region"], "profile": access.get("profile"), "roleArn": access.get("role_arn")}
+
+
+def _output(resource: pulumi.Resource, wire_name: str) -> pulumi.Output[str]:
+    """An output by its name on the wire: the SDK stores outputs under that name, unless a class translates it."""
+    value: pulumi.Output[str] = pulumi.get(resource, wire_name)
+    return value
