@@ -48,9 +48,8 @@ def build(target: Path) -> None:
     minimum = go_mod_version((paths.ENGINE_SOURCE / "go.mod").read_text())
     go = golang.ensure(minimum)
     linker = f"-s -w -X {SDK}/go/common/version.Version=v{version()}"
-    steps.run("Go modules of the Pulumi engine: download", [go, "mod", "download"], env=ENVIRONMENT, cwd=paths.ENGINE_SOURCE)
     for title, package, name in (
-        (f"Pulumi engine {version()}: build (minutes, once)", f"{ENGINE}/cmd/pulumi", "pulumi"),
+        (f"Pulumi engine {version()}: download and build (minutes, once)", f"{ENGINE}/cmd/pulumi", "pulumi"),
         ("Python language host: build", "./language_host", "pulumi-language-python"),
     ):
         command = [go, "build", "-ldflags", linker, "-o", target / name, package]

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
@@ -31,7 +33,9 @@ type languageHost struct {
 
 	engineAddress string
 	executor      string
-	children      children
+	programs      children
+	plugins       children
+	cancelled     atomic.Bool
 }
 
 func (h *languageHost) Handshake(
@@ -45,9 +49,11 @@ func (h *languageHost) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirp
 	return &pulumirpc.PluginInfo{Version: ""}, nil
 }
 
-// Cancel ends the running programs and plugins; the engine calls it when the user interrupts a second time.
+// Cancel ends the running programs: the engine calls it when the user interrupts, and registers nothing more. Plugins
+// go on, for they may be in the middle of an operation whose result the engine still records; it ends them itself.
 func (h *languageHost) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
-	h.children.terminate()
+	h.cancelled.Store(true)
+	h.programs.terminate()
 	return &emptypb.Empty{}, nil
 }
 
@@ -83,7 +89,11 @@ func (h *languageHost) Run(ctx context.Context, req *pulumirpc.RunRequest) (*pul
 	}
 	cmd.Env = append(environment(cmd), config...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr // the engine reads both and shows them to the user
-	return runResponse(h.children.run(cmd)), nil
+	err = h.programs.run(cmd)
+	if err != nil && h.cancelled.Load() {
+		return &pulumirpc.RunResponse{Bail: true}, nil // the engine says itself that the user interrupted
+	}
+	return runResponse(err), nil
 }
 
 func (h *languageHost) runArguments(req *pulumirpc.RunRequest) []string {
@@ -167,10 +177,10 @@ func (h *languageHost) RunPlugin(
 		}
 	}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = pluginGrace
 
-	err = h.children.run(cmd)
+	err = h.plugins.run(cmd)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return server.Send(&pulumirpc.RunPluginResponse{

@@ -88,6 +88,7 @@ func exitWhenOrphaned(host *languageHost, parent int) {
 	for os.Getppid() == parent {
 		time.Sleep(orphanPoll)
 	}
-	host.children.terminate()
+	host.programs.terminate()
+	host.plugins.terminate()
 	os.Exit(1)
 }
