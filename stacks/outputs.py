@@ -1,0 +1,64 @@
+"""What a stack gives to those who use it, grouped by who they are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pulumi
+
+if TYPE_CHECKING:
+    from components.network.component import Network
+
+
+@dataclass(frozen=True)
+class ClusterOutputs:
+    """What a cluster of any kind gives."""
+
+    addresses: Mapping[str, pulumi.Output[str]]
+    """Where the orchestrator's API is, by output name."""
+    credentials: Mapping[str, pulumi.Output[str]]
+    """What an operator's client needs, by output name; all secret."""
+    nodes_security_group_id: pulumi.Output[str]
+    """Security group that every node is in."""
+    services_dns: pulumi.Output[str] | None
+    """Name of the load balancer for published services; None when nothing is published."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The whole stack's outputs."""
+
+    network: "Network"
+    cluster: ClusterOutputs
+
+    def named(self) -> dict[str, pulumi.Input[object]]:
+        """Outputs by the name that ``pulumi stack output`` knows."""
+        return {**self._for_operators(), **self._for_other_stacks(), **self._for_services()}
+
+    def _for_operators(self) -> dict[str, pulumi.Input[object]]:
+        """A Docker or Kubernetes client on somebody's own machine."""
+        return {**self.cluster.addresses, **{name: _secret(value) for name, value in self.cluster.credentials.items()}}
+
+    def _for_other_stacks(self) -> dict[str, pulumi.Input[object]]:
+        """Stacks that put something beside the cluster, found by ``pulumi.StackReference``."""
+        return {
+            "vpcId": self.network.vpc_id,
+            "privateSubnetIds": self.network.private_subnet_ids,
+            "publicSubnetIds": self.network.public_subnet_ids,
+            "nodesSecurityGroupId": self.cluster.nodes_security_group_id,
+        }
+
+    def _for_services(self) -> dict[str, pulumi.Input[object]]:
+        """Whoever points a name at what the cluster's services publish."""
+        return {} if self.cluster.services_dns is None else {"servicesDns": self.cluster.services_dns}
+
+
+def export(outputs: Outputs) -> None:
+    """Make them the stack's outputs."""
+    for name, value in outputs.named().items():
+        pulumi.export(name, value)
+
+
+def _secret(value: pulumi.Output[str]) -> pulumi.Output[str]:
+    """Encrypted in the state and hidden in print, whatever its component said."""
+    return pulumi.Output.secret(value)
