@@ -1,6 +1,82 @@
+# The entry point. Every target first makes ready what it needs (`setup`), and prints what it runs.
+#   STACK=name      which stack file, Pulumi.<name>.yaml (dev by default)
+#   PYTHON3=path    the python3 that makes the environment (3.11 or newer)
 .DEFAULT_GOAL := help
-STACK ?= dev
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help
+STACK ?= dev
+PYTHON3 ?= python3
+
+PYTHON := .venv/bin/python
+SANDBOX := $(PYTHON) -m sandbox
+PULUMI := $(SANDBOX) exec -- pulumi
+QUICK := not sandbox and not machines
+
+# Groups of system programs that a target needs (toolchain/system_packages.toml).
+WITH :=
+up preview bench: WITH := machines
+test-fast lint golden: WITH := lint
+test: WITH := lint,machines
+
+.PHONY: help setup up preview down leaks test test-fast lint golden bench lock clean
+
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+setup: ## Python environment, Pulumi engine, system programs; under a second when they are there
+	@$(PYTHON3) -m toolchain setup --with "$(WITH)"
+
+up: setup ## bring STACK up in the sandbox; again: an empty diff
+	$(SANDBOX) up
+	$(SANDBOX) repair --stack $(STACK)
+	$(PULUMI) stack select --create $(STACK)
+	$(PULUMI) up --yes --stack $(STACK)
+
+preview: setup ## what `make up` would change
+	$(SANDBOX) up
+	$(SANDBOX) repair --stack $(STACK)
+	$(PULUMI) stack select --create $(STACK)
+	$(PULUMI) preview --diff --stack $(STACK)
+
+# Without a running sandbox there is nothing to destroy: its AWS is gone with its process.
+down: setup ## destroy every stack of the sandbox, look for what was left, stop the sandbox
+	if $(SANDBOX) status >/dev/null; then \
+	  for stack in $$($(PULUMI) stack ls --json | $(PYTHON) -c 'import json, sys; print(*(s["name"] for s in json.load(sys.stdin)))'); do \
+	    echo "$(SANDBOX) repair --stack $$stack && $(PULUMI) destroy --yes --stack $$stack"; \
+	    $(SANDBOX) repair --stack $$stack; \
+	    $(PULUMI) destroy --yes --stack $$stack; \
+	  done; \
+	  echo "$(SANDBOX) leaks"; \
+	  $(SANDBOX) leaks; \
+	fi
+	$(SANDBOX) down
+
+leaks: setup ## what is still there in the sandbox's AWS; exit 1 when something was left behind
+	$(SANDBOX) leaks
+
+test: setup lint ## lint and every test; boots hosts where this machine can
+	$(PYTHON) -m pytest
+
+test-fast: setup ## tests without engine, sandbox and hosts
+	$(PYTHON) -m pytest -m "$(QUICK)"
+
+lint: setup ## ruff, types
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m mypy
+
+golden: setup ## write the golden files anew; read the diff before you commit it
+	UPDATE_GOLDEN=1 $(PYTHON) -m pytest -q -m "$(QUICK)"
+	git --no-pager diff --stat -- tests/golden
+
+bench: setup ## measure previews, up and destroy against the empty program
+	$(PYTHON) -m tests.bench
+
+lock: ## resolve requirements.lock anew (UPGRADE=1: newest versions that the requirements allow)
+	$(PYTHON3) -m toolchain lock $(if $(UPGRADE),--upgrade)
+
+clean: ## remove the environment and the tools' caches; the shared cache and the sandbox stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

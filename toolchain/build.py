@@ -1,6 +1,7 @@
 """The Pulumi engine and its Python language host, built from the Go modules pinned in engine/go.mod and go.sum."""
 
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
@@ -52,7 +53,7 @@ def build(target: Path) -> None:
         (f"Pulumi engine {version()}: download and build (minutes, once)", f"{ENGINE}/cmd/pulumi", "pulumi"),
         ("Python language host: build", "./language_host", "pulumi-language-python"),
     ):
-        command = [go, "build", "-ldflags", linker, "-o", target / name, package]
+        command: list[str | Path] = [go, "build", "-ldflags", linker, "-o", target / name, package]
         steps.run(title, command, env=ENVIRONMENT, cwd=paths.ENGINE_SOURCE)
     sdk = _module_folder(go, SDK) / "python"
     for source in (sdk / "cmd" / "pulumi-language-python-exec", sdk / "dist" / "pulumi-resource-pulumi-python"):
@@ -61,10 +62,15 @@ def build(target: Path) -> None:
 
 
 def _module_folder(go: Path, module: str) -> Path:
-    command = [go, "list", "-m", "-f", "{{.Dir}}", module]
+    command = [str(go), "list", "-m", "-f", "{{.Dir}}", module]
     answer = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=paths.ENGINE_SOURCE, env=golang.environment(ENVIRONMENT)
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=paths.ENGINE_SOURCE,
+        env={**os.environ, **ENVIRONMENT},
     )
     if answer.returncode != 0 or not answer.stdout.strip():
-        raise ToolchainError(f"`{' '.join(map(str, command))}` failed: {answer.stderr.strip()}")
+        raise ToolchainError(f"`{' '.join(command)}` failed: {answer.stderr.strip()}")
     return Path(answer.stdout.strip())

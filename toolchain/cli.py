@@ -54,6 +54,8 @@ def _setup(options: argparse.Namespace) -> int:
     # Without the machines' programs the sandbox's API half still works and says what is missing.
     system.ensure([name for name in groups if name != "machines"], required=True)
     system.ensure([name for name in groups if name == "machines"], required=False)
+    if lock.is_stale(paths.CHECKOUT, paths.LOCK, lock.INPUTS):
+        steps.say("warning: the requirements have changed since requirements.lock was written: run `make lock`")
     environment.ensure()
     engine.ensure()
     return 0

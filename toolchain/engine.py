@@ -1,4 +1,4 @@
-"""The Pulumi engine: the one on PATH if recent enough, else the official installer's, else built from pinned Go modules."""
+"""The Pulumi engine: on PATH if recent enough, else by the official installer, else built from pinned Go modules."""
 
 import os
 import shutil
@@ -45,9 +45,11 @@ def wanted_ways(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def on_path(search: str) -> tuple[Engine | None, str]:
-    """The engine on the search path ``search`` and "", or None and why there is none. Our own cached ones do not count."""
+    """The engine on the search path ``search``, or None and the reason. Those in our own cache do not count."""
     own = paths.cache().resolve()
-    folders = [folder for folder in search.split(os.pathsep) if folder and not Path(folder).resolve().is_relative_to(own)]
+    folders = [
+        folder for folder in search.split(os.pathsep) if folder and not Path(folder).resolve().is_relative_to(own)
+    ]
     found = shutil.which("pulumi", path=os.pathsep.join(folders)) if folders else None
     if found is None:
         return None, "there is no pulumi on PATH"

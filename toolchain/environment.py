@@ -12,7 +12,7 @@ STAMP = "timonel-lock"
 
 
 def uv() -> Path:
-    """uv in the shared cache, fetched from PyPI if it is not there.
+    """The program uv in the shared cache, fetched from PyPI if it is not there.
 
     Raises:
         ToolchainError: PyPI cannot be reached, or python3 has no pip.
@@ -53,7 +53,15 @@ def ensure() -> bool:
             return False
         (paths.VENV / STAMP).unlink(missing_ok=True)  # until the end it is in no known state
         if not (paths.VENV / "bin" / "python").exists():
-            command = [program, "venv", "--clear", "--no-project", "--python", sys.executable, paths.VENV]
+            command: list[str | Path] = [
+                program,
+                "venv",
+                "--clear",
+                "--no-project",
+                "--python",
+                sys.executable,
+                paths.VENV,
+            ]
             steps.run("Python environment", command)
         python = paths.VENV / "bin" / "python"
         command = [program, "pip", "sync", "--require-hashes", "--python", python, paths.LOCK]

@@ -3,17 +3,11 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 from toolchain import paths, pip, steps
 from toolchain.errors import ToolchainError
 from toolchain.versions import at_least, pinned
-
-
-def environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment with ``extra``."""
-    return {**os.environ, **extra}
 
 
 def on_path(minimum: str) -> Path | None:
@@ -22,7 +16,7 @@ def on_path(minimum: str) -> Path | None:
     if found is None:
         return None
     answer = subprocess.run(
-        [found, "version"], capture_output=True, text=True, check=False, env=environment({"GOTOOLCHAIN": "local"})
+        [found, "version"], capture_output=True, text=True, check=False, env={**os.environ, "GOTOOLCHAIN": "local"}
     )
     return Path(found) if answer.returncode == 0 and at_least(answer.stdout, minimum) else None
 

@@ -46,8 +46,10 @@ def install(target: Path, url: str = URL) -> None:
     root = target / "root"
     steps.run(
         f"Pulumi engine {ENGINE_INSTALL}: official installer",
-        ["timeout", str(INSTALL_SECONDS), "sh", script]
-        + ["--version", ENGINE_INSTALL, "--install-root", root, "--no-edit-path"],
+        [
+            *("timeout", str(INSTALL_SECONDS), "sh", script),
+            *("--version", ENGINE_INSTALL, "--install-root", root, "--no-edit-path"),
+        ],
     )
     for program in (root / "bin").iterdir():
         os.replace(program, target / program.name)  # noqa: PTH105 - the same file system

@@ -11,6 +11,6 @@ BOOTSTRAP_LOCK = CHECKOUT / "toolchain" / "bootstrap.lock"
 
 
 def cache() -> Path:
-    """Folder of the shared cache, by the XDG base directory specification (a relative XDG_CACHE_HOME counts as unset)."""
+    """Folder of the shared cache, by the XDG base directory specification: a relative XDG_CACHE_HOME does not count."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "timonel"  # noqa: PTH117

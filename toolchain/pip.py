@@ -21,9 +21,11 @@ def install_into(folder: Path, package: str) -> None:
         requirement.write_text(locked_block(paths.BOOTSTRAP_LOCK.read_text(), package))
         steps.run(
             f"{package} from PyPI",
-            [_python_with_pip(Path(scratch)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            + ["--no-input", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
-            + ["--target", folder, "--requirement", requirement],
+            [
+                *(_python_with_pip(Path(scratch)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+                *("--no-input", "--no-deps", "--require-hashes", "--only-binary", ":all:"),
+                *("--target", folder, "--requirement", requirement),
+            ],
         )
 
 
