@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -101,28 +99,9 @@ def _show_status(found: dict[str, Any]) -> None:
 )
 def execute(context: typer.Context) -> None:
     """Run a command against the sandbox: `exec -- pulumi up -s dev`."""
-    from sandbox.engine import environment  # noqa: PLC0415
+    from sandbox.engine.execute import main  # noqa: PLC0415
 
-    command = [word for i, word in enumerate(context.args) if not (i == 0 and word == "--")]
-    if not command:
-        raise _fail("exec: name the command, as in `python -m sandbox exec -- pulumi preview -s dev`")
-    state = State.find()
-    try:
-        variables = environment.variables(state)
-    except RuntimeError as error:
-        raise _fail(error) from error
-    record = state.read()
-    if command[0] == "pulumi":
-        if "TIMONEL_PULUMI" not in variables:
-            raise _fail(
-                "exec: no pulumi engine was found by `up`: `make setup` gets one, then `python -m sandbox up` again"
-            )
-        errors.print(f"provider plugins: {record.get('plugins')} ({record.get('plugins_reason')})", markup=False)
-    sys.stdout.flush()
-    try:
-        os.execvpe(command[0], command, variables)  # noqa: S606 - no shell is wanted
-    except FileNotFoundError as error:
-        raise _fail(f"exec: no program {command[0]!r} on the sandbox's PATH") from error
+    main(context.args)
 
 
 @app.command()

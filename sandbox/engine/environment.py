@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -69,12 +71,11 @@ def variables(state: State, base: dict[str, str] | None = None) -> dict[str, str
 def find_engine(state: State) -> str | None:
     """The real `pulumi`: the toolchain's, else the one on PATH; None when there is neither."""
     answer = subprocess.run(
-        [sys.executable, "-m", "toolchain", "env"], cwd=CHECKOUT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "toolchain", "env", "--json"], cwd=CHECKOUT, capture_output=True, text=True, check=False
     )
-    for line in reversed(answer.stdout.splitlines()) if answer.returncode == 0 else ():
-        candidate = Path(line.split("=", 1)[-1].split(os.pathsep)[0].strip().strip("\"'")) / "pulumi"
-        if candidate.is_file():
-            return str(candidate)
+    with contextlib.suppress(ValueError, KeyError):
+        candidate = Path(json.loads(answer.stdout)["engine"])
+        return str(candidate / "pulumi" if candidate.is_dir() else candidate)
     path = os.pathsep.join(p for p in os.environ.get("PATH", "").split(os.pathsep) if p != str(state.bin))
     return shutil.which("pulumi", path=path)
 

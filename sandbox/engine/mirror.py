@@ -71,7 +71,7 @@ def _copy_stack_file(state: State, source: Path, copy: Path) -> None:
     if _SECRET_VALUE.search(text):
         raise ValueError(
             f"{source}: it holds a value encrypted (`secure:`) for another secrets provider. The sandbox has "
-            "a throw-away passphrase of its own and cannot read it: give it a stack file with that setting in plain text"
+            "a throw-away passphrase of its own and cannot read it: give it a stack file with the setting in plain text"
         )
     digest = hashlib.sha256(text.encode()).hexdigest()
     note = f"{SOURCE_NOTE}{digest}\n"
