@@ -46,6 +46,9 @@ def _wait(inputs: Plain, context: Context) -> None:
     begin = time.monotonic()
     in_a_row = 0
     said, said_at = "", 0.0
+    context.log(
+        f"waiting for {inputs['managers']} managers in {', '.join(inputs['managerGroups'])}, and for the workers"
+    )
     while True:
         verdict = _look_and_judge(inputs, context)
         waited = time.monotonic() - begin
@@ -59,7 +62,7 @@ def _wait(inputs: Plain, context: Context) -> None:
             raise ProviderError(_timed_out(inputs, context, verdict))
         sentence = "; ".join(verdict.waiting) or f"healthy {in_a_row} of {inputs['consecutive']} times in a row"
         if sentence != said or waited - said_at >= SAY_AGAIN_SECONDS:
-            context.log(f"waiting for the cluster ({waited:.0f} s): {sentence}")
+            context.log(f"{waited:.0f} s: {sentence}")
             said, said_at = sentence, waited
         if context.stop.wait(inputs["intervalSeconds"]):
             raise ProviderError("the wait for the cluster was cancelled")

@@ -80,7 +80,7 @@ class TimonelProvider(Provider):
         handler = _handler(request.type)
         hidden = {name for name, value in request.new_inputs.items() if value.contains_secret()}
         found = problems(handler, to_plain(request.new_inputs), hidden)
-        failures = [CheckFailure(name, f"{request.name}: {name} {text}") for name, text in found]
+        failures = [CheckFailure(name, f"{name} {text}") for name, text in found]
         return CheckResponse(inputs=request.new_inputs, failures=failures)
 
     async def diff(self, request: DiffRequest) -> DiffResponse:
