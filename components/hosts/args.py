@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import NotRequired, TypedDict
 
+import pulumi
+
 
 class Architecture(StrEnum):
     """CPU architecture, in Docker's and Go's spelling."""
@@ -51,3 +53,43 @@ class WorkerPoolArgs(TypedDict):
     """Scale to keep the pool's average CPU here (target tracking). Default: no scaling policy."""
     labels: NotRequired[dict[str, str]]
     """Labels that the orchestrator gives the nodes. Default: none."""
+
+
+class HostGroupArgs(TypedDict):
+    """Arguments of HostGroup."""
+
+    min_size: int
+    """Required. Fewest instances; the first launch makes as many."""
+    max_size: int
+    """Required. Most instances. Equal to ``min_size`` fixes the size; otherwise the size in between belongs to AWS."""
+    instance_types: list[str]
+    """Required. The first that AWS can give; more than one needs ``purchase`` spot or mixed."""
+    image_id: str
+    """Required. AMI id."""
+    root_device_name: str
+    """Required. The image's root device (``/dev/sda1``), so that the disk settings meet the right volume."""
+    disk_gib: int
+    """Required. Root volume, GiB, gp3, encrypted."""
+    subnet_ids: pulumi.Input[list[pulumi.Input[str]]]
+    """Required. Subnets that instances are spread over, one per zone."""
+    security_group_ids: pulumi.Input[list[pulumi.Input[str]]]
+    """Required. Security groups of the instances."""
+    instance_profile_arn: pulumi.Input[str]
+    """Required. Instance profile; let it depend on the role's policies."""
+    user_data: pulumi.Input[str]
+    """Required. Script, not base64. A change replaces the instances by an instance refresh."""
+    tags: dict[str, pulumi.Input[str]]
+    """Required. Tags of template, group, instances, volumes and network interfaces, besides ``Name``."""
+    target_group_arns: NotRequired[pulumi.Input[list[pulumi.Input[str]]]]
+    """Target groups of load balancers that the instances are put into. Default: none."""
+    purchase: NotRequired[Purchase]
+    """Default ``on-demand``."""
+    on_demand_base: NotRequired[int]
+    """With ``mixed``: how many instances are on-demand before spot is used. Default 1."""
+    metadata_hop_limit: NotRequired[int]
+    """IMDS hop limit: 1 keeps containers away from the instance's role. Default 1."""
+    enable_quorum_care: NotRequired[bool]
+    """For members of a quorum: no scale-in without the agent's consent, no rebalancing between zones, and a refresh
+    that adds one instance before it takes one away. Default false."""
+    target_cpu_percent: NotRequired[int]
+    """Scale to keep the average CPU here (target tracking). Default: no scaling policy."""

@@ -1,0 +1,1 @@
+"""SwarmCluster: Docker Swarm that heals itself."""

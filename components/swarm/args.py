@@ -5,6 +5,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 
 from components.hosts.args import ImageArgs, WorkerPoolArgs
+from components.timonel_provider import AwsAccessArgs
 
 
 class SwarmNetworkArgs(TypedDict):
@@ -21,7 +22,8 @@ class SwarmNetworkArgs(TypedDict):
     public_subnet_ids: NotRequired[pulumi.Input[list[pulumi.Input[str]]]]
     """For load balancers that face the internet. Default: none, and load balancers are internal."""
     has_internet_egress: bool
-    """Required. Whether nodes reach the internet (NAT). False needs ``interface_endpoints`` and a preinstalled image."""
+    """Required. Whether nodes reach the internet (NAT). Without, ``interface_endpoints`` and a preinstalled image are
+    needed."""
     interface_endpoints: list[str]
     """Required. Short service names that have an interface endpoint in the VPC."""
 
@@ -46,6 +48,17 @@ class PublishedPortArgs(TypedDict):
     """Port on the workers. Default: ``port``."""
     cidrs: list[str]
     """Required. Who may reach it. ``0.0.0.0/0`` is allowed here, since it is asked for by name."""
+
+
+class ReadinessArgs(TypedDict):
+    """The readiness gate: ``up`` ends only when the nodes are healthy."""
+
+    enabled: NotRequired[bool]
+    """Whether there is a gate. Default false."""
+    timeout_seconds: NotRequired[int]
+    """Seconds until ``up`` fails with the reason. Default 1800."""
+    consecutive: NotRequired[int]
+    """Looks in a row that must find everything healthy. Default 3."""
 
 
 class SwarmClusterArgs(TypedDict):
@@ -84,5 +97,10 @@ class SwarmClusterArgs(TypedDict):
     """Days that CloudWatch Logs keeps the nodes' and containers' logs. Default 14."""
     enable_protection: NotRequired[bool]
     """Refuse to delete what holds data (bucket, key) and the load balancers. Default false."""
+    access: NotRequired[AwsAccessArgs]
+    """How Timonel's own provider reaches AWS; it does not follow ``aws.Provider``. Default: the region of the current
+    ``aws`` provider and the usual credential chain."""
+    readiness: NotRequired[ReadinessArgs]
+    """Default: no gate."""
     tags: NotRequired[dict[str, str]]
     """Tags for every resource, volumes and interfaces included. Default: none."""
