@@ -115,15 +115,22 @@ func (h *languageHost) runArguments(req *pulumirpc.RunRequest) []string {
 
 // configEnvironment carries the stack's configuration in the environment: arguments are readable by every user.
 func configEnvironment(req *pulumirpc.RunRequest) ([]string, error) {
-	values, err := json.Marshal(req.Config)
-	if err != nil {
-		return nil, fmt.Errorf("writing the stack's configuration for the program: %w", err)
+	var variables []string
+	if len(req.Config) > 0 { // an empty map would arrive as null, which the SDK does not read
+		values, err := json.Marshal(req.Config)
+		if err != nil {
+			return nil, fmt.Errorf("writing the stack's configuration for the program: %w", err)
+		}
+		variables = append(variables, "PULUMI_CONFIG="+string(values))
 	}
-	secretKeys, err := json.Marshal(req.ConfigSecretKeys)
-	if err != nil {
-		return nil, fmt.Errorf("writing the stack's secret keys for the program: %w", err)
+	if len(req.ConfigSecretKeys) > 0 {
+		keys, err := json.Marshal(req.ConfigSecretKeys)
+		if err != nil {
+			return nil, fmt.Errorf("writing the stack's secret keys for the program: %w", err)
+		}
+		variables = append(variables, "PULUMI_CONFIG_SECRET_KEYS="+string(keys))
 	}
-	return []string{"PULUMI_CONFIG=" + string(values), "PULUMI_CONFIG_SECRET_KEYS=" + string(secretKeys)}, nil
+	return variables, nil
 }
 
 func runResponse(err error) *pulumirpc.RunResponse {
