@@ -70,6 +70,10 @@ class Invoked:
     provider: str
 
 
+class RefusedError(Exception):
+    """Raised by an answer: the provider says no, with these words, as for an id that does not exist."""
+
+
 Answer = Json | Callable[[Json], Json]
 
 
@@ -336,9 +340,12 @@ class Engine(mocks.Mocks):
             **(known(args.inputs) if callable(known) else known),
         }
 
-    def call(self, args: mocks.MockCallArgs) -> Json:  # type: ignore[override] # the monitor takes a bare answer too
+    def call(self, args: mocks.MockCallArgs) -> tuple[Json, list[tuple[str, str]]]:  # type: ignore[override]
         self.invokes.append(Invoked(args.token, dict(args.args), args.provider))
         answer = self.answers.get(args.token) or _default_answers(self).get(args.token)
         if answer is None:
             raise AssertionError(f"no answer for the lookup {args.token} with {args.args}: set engine.answers")
-        return answer(dict(args.args)) if callable(answer) else dict(answer)
+        try:
+            return (answer(dict(args.args)) if callable(answer) else dict(answer)), []
+        except RefusedError as refused:
+            return {}, [("id", str(refused))]

@@ -21,28 +21,35 @@ class ExistingVpcArgs(TypedDict):
     vpc_id: str
     """Required. Id of the VPC (``vpc-...``)."""
     private_subnet_ids: list[str]
-    """Required. Subnets for the nodes, each in a zone of its own."""
+    """Required. Subnets for the nodes, 1 to 6, each in a zone of its own."""
     public_subnet_ids: NotRequired[list[str]]
-    """Subnets for load balancers that face the internet. Default: none."""
+    """Subnets for load balancers that face the internet, each in a zone of its own. Default: none."""
+    interface_endpoints: NotRequired[list[str]]
+    """Short names of AWS services (``ssm``, ``ec2``) that have an interface endpoint in the VPC; each is looked up.
+    Default: none."""
 
 
 class NetworkArgs(TypedDict):
     """Arguments of Network."""
 
     cidr: NotRequired[str]
-    """IPv4 range of the VPC, /16 to /24. Default ``10.20.0.0/16``. Not used with ``existing``."""
+    """IPv4 range of the VPC, /16 to /24. Default ``10.20.0.0/16``. Not with ``existing``."""
     zone_count: NotRequired[int]
-    """Number of availability zones, 1 to 6. Default 2. Not used with ``existing``."""
+    """Number of availability zones, 1 to 6. Default: as many as ``zone_names`` has, else 2. Not with ``existing``."""
     zone_names: NotRequired[list[str]]
-    """Which zones, by name, in the order that fixes the layout. Default: the region's available zones, sorted."""
+    """Which zones, by name, in the order that fixes the layout; the first ``zone_count`` are used. Default: the
+    region's zones, sorted. Not with ``existing``."""
     nat: NotRequired[NatStrategy]
-    """Default ``single``. Not used with ``existing``."""
+    """Default ``single``. Not with ``existing``."""
+    enable_public_subnets: NotRequired[bool]
+    """Make public subnets and an internet gateway. Default true; false needs ``nat: none``. Not with ``existing``."""
     interface_endpoints: NotRequired[list[str]]
-    """Short names of AWS services (``ssm``, ``ec2``) that get an interface endpoint. Default: none."""
+    """Short names of AWS services (``ssm``, ``ec2``) that get an interface endpoint. Default: none. Not with
+    ``existing``."""
     enable_flow_logs: NotRequired[bool]
-    """Record all traffic's metadata in CloudWatch Logs. Default false (it costs by volume)."""
+    """Record all traffic's metadata in CloudWatch Logs. Default false (it costs by volume). Not with ``existing``."""
     flow_log_retention_days: NotRequired[int]
-    """Days to keep flow logs; one of the values CloudWatch Logs allows. Default 14."""
+    """Days to keep flow logs; one of the values CloudWatch Logs allows. Default 14. Not with ``existing``."""
     existing: NotRequired[ExistingVpcArgs]
     """Use this VPC in place of a new one."""
     tags: NotRequired[dict[str, str]]

@@ -5,7 +5,7 @@ import pulumi_aws as aws
 import pytest
 from pulumi.output import Unknown
 
-from tests.engine import Engine
+from tests.engine import Engine, Json, RefusedError
 
 VPC = "aws:ec2/vpc:Vpc"
 SUBNET = "aws:ec2/subnet:Subnet"
@@ -82,6 +82,19 @@ def test_a_lookup_that_nobody_answers_is_an_error(engine: Engine) -> None:
 def test_answers_may_depend_on_the_arguments(engine: Engine) -> None:
     engine.answers["aws:ec2/getVpc:getVpc"] = lambda args: {"id": args["id"], "cidrBlock": "10.1.0.0/16"}
     assert engine.run(lambda: aws.ec2.get_vpc(id="vpc-1")).cidr_block == "10.1.0.0/16"
+
+
+def test_a_lookup_may_be_refused_as_a_provider_refuses_it(engine: Engine) -> None:
+    def refuse(args: Json) -> Json:
+        raise RefusedError(f"no VPC {args['id']}")
+
+    def program() -> str:
+        with pytest.raises(Exception, match="getVpc failed: no VPC vpc-1"):
+            aws.ec2.get_vpc(id="vpc-1")
+        return "went on"
+
+    engine.answers["aws:ec2/getVpc:getVpc"] = refuse
+    assert engine.run(program) == "went on", "the program may catch it"
 
 
 def test_config_exports_and_warnings_are_seen(engine: Engine) -> None:
