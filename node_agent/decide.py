@@ -64,6 +64,7 @@ class Do(StrEnum):
     DRAIN = "drain"
     DEMOTE = "demote"
     UNHEALTHY = "set-unhealthy"
+    UNPROTECT = "lift-protection"
     CURE = "cure-redirect"
     CLEAR = "clear-redirect"
     ADMIT = "admit"

@@ -530,6 +530,9 @@ class Manager:
             case Do.UNHEALTHY:
                 self._keep(seen, unhealthy=target, unhealthy_at=now)
                 p.cloud.set_unhealthy(target)
+            case Do.UNPROTECT:
+                self._keep(seen)
+                p.cloud.unprotect(target)
             case Do.ASK_REJOIN:
                 old = s.view.steward.rejoin if s.view.steward else {}
                 kept = {i: t for i, t in old.items() if now - float(t) < 3600}

@@ -66,6 +66,7 @@ PERMISSIONS: tuple[Permission, ...] = (
     Permission("ec2:TerminateInstances", "instance", MANAGER, "timonel-node recover --fence", break_glass=True),
     Permission("autoscaling:DescribeAutoScalingGroups", "*", MANAGER, "wanted size, instances that are leaving"),
     Permission("autoscaling:SetInstanceHealth", "group:manager", MANAGER, "replace a manager unreachable for 10 min"),
+    Permission("autoscaling:SetInstanceProtection", "group:manager", MANAGER, "let one manager go on a smaller size"),
     Permission("autoscaling:CompleteLifecycleAction", "group:manager", MANAGER, "joined, or left"),
     Permission("autoscaling:CompleteLifecycleAction", "group:worker", WORKER, "joined, or drained"),
     Permission("autoscaling:RecordLifecycleActionHeartbeat", "group:manager", MANAGER, "wait for a replacement"),

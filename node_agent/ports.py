@@ -125,6 +125,8 @@ class Group:
     desired: int
     instances: dict[str, str]
     """Instance id to lifecycle state."""
+    protected: frozenset[str] = frozenset()
+    """Instances that a smaller size does not take."""
 
 
 class Clock(Protocol):
@@ -186,6 +188,9 @@ class Cloud(Protocol):
 
     def set_unhealthy(self, instance: str) -> None:
         """Asks Auto Scaling to replace the instance."""
+
+    def unprotect(self, instance: str) -> None:
+        """Lifts the scale-in protection of one manager."""
 
     def complete(self, hook: str) -> None:
         """Lets this instance's lifecycle go on. None pending is fine."""

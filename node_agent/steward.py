@@ -60,9 +60,9 @@ class StewardView:
     def entry_of(self, node: Node) -> Entry | None:
         """The ledger entry that a manager node belongs to: by node id, else the join that is under way there."""
         ledger = self.view.ledger
-        by_id = next((e for e in ledger.values() if e.node_id == node.id and e.holds), None)
-        if by_id:
-            return by_id
+        by_id = [e for e in ledger.values() if e.node_id == node.id and e.holds]
+        if by_id:  # a restored manager keeps the node id of the one whose snapshot it is
+            return max(by_id, key=lambda e: e.epoch)
         joining = [e for e in ledger.values() if e.state == Member.JOINING]
         return next((e for e in joining if node.instance in {"", e.instance} and e.address == node.address), None)
 
@@ -105,7 +105,7 @@ def steward(s: StewardView) -> Action:
         return Action(Do.TAKE, "7: this manager leads")
     if any(s.published.get(name) != value for name, value in published_values(s).items()):
         return Action(Do.PUBLISH, "10: the published tokens or addresses are not the swarm's")
-    for rule in (_dead, _stale_nodes, _stale_entries, _leaving, _cure, _admit, _unreachable,
+    for rule in (_dead, _stale_nodes, _stale_entries, _leaving, _cure, _admit, _scale_in, _unreachable,
                  _workers_leaving, _rejoin, _labels, _rotate, _snapshot):  # fmt: skip
         if (action := rule(s)) is not None:
             return action
@@ -151,9 +151,9 @@ def _stale_entries(s: StewardView) -> Action | None:
     """Ledger entries that stand for nothing: only after the raft has let go of the node."""
     ids = {n.id for n in s.nodes}
     for instance, entry in sorted(s.view.ledger.items()):
-        if instance == s.view.me.instance or (entry.node_id and entry.node_id in ids):
+        if instance == s.view.me.instance or any(s.entry_of(node) is entry for node in s.managers):
             continue
-        if any(s.entry_of(node) is entry for node in s.managers):
+        if entry.node_id in ids and entry.epoch == s.epoch:
             continue
         if instance in s.view.gone:
             return Action(Do.DROP, "7: gone, and out of the swarm", instance)
@@ -226,6 +226,24 @@ def _admit(s: StewardView) -> Action | None:
     return Action(Do.ADMIT, f"6: zone {chosen.zone}", chosen.instance)
 
 
+def _scale_in(s: StewardView) -> Action | None:
+    """9: a group shall be smaller: managers are protected from scale-in, so one at a time goes, a follower first."""
+    entries = s.view.ledger.values()
+    if any(e.state != Member.MEMBER for e in entries) or not all(n.reachable and n.ready for n in s.managers):
+        return None
+    groups = [g for g in s.groups if g.role == "manager"]
+    if any(state == "InService" and i not in g.protected for g in groups for i, state in g.instances.items()):
+        return None
+    for group in groups:
+        inside = [i for i, state in group.instances.items() if state == "InService" and i in s.view.ledger]
+        if len(inside) <= group.desired or not s.wanted:
+            continue
+        rows = [(n.leader, n.instance) for n in s.managers if n.instance in inside and _keeps_quorum(s, n)]
+        if rows:
+            return Action(Do.UNPROTECT, f"9: {group.name} shall have {group.desired}", min(rows)[1])
+    return None
+
+
 def _unreachable(s: StewardView) -> Action | None:
     """8: alive for EC2, dead for the swarm."""
     held = s.view.steward
@@ -295,7 +313,8 @@ def _rotate(s: StewardView) -> Action | None:
         return None
     joining = any(e.state in {Member.JOINING, Member.WAITING} for e in s.view.ledger.values())
     if record.rotate:
-        whole = s.wanted is not None and sum(n.reachable for n in s.managers) >= s.wanted and not record.redirect
+        cured = not record.redirect or s.wanted == 1
+        whole = s.wanted is not None and sum(n.reachable for n in s.managers) >= s.wanted and cured
         whole = whole and not joining and not missing_workers(s.groups, s.nodes)
         if whole or s.view.now - record.updated >= ROTATE_PATIENCE:
             return Action(Do.RECOVERED, "16: the snapshot had the tokens: rotate them")
