@@ -194,7 +194,8 @@ class Network(pulumi.ComponentResource):
             availability_zone=self._zones[zone],
             map_public_ip_on_launch=False,
             tags=self._tags(f"{kind}-{zone}"),
-            opts=self._child,
+            # Its successor in the same VPC has the same range, which AWS gives to one subnet at a time.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
 
     def _create_route_table(self, vpc: aws.ec2.Vpc, suffix: str) -> aws.ec2.RouteTable:
@@ -226,7 +227,8 @@ class Network(pulumi.ComponentResource):
                     allocation_id=address.id,
                     subnet_id=public.subnets[served_by].id,
                     tags=self._tags(suffix),
-                    opts=after_internet,
+                    # Its successor has the same address, which serves one gateway at a time.
+                    opts=pulumi.ResourceOptions(parent=self, depends_on=public.needs, delete_before_replace=True),
                 )
             routes.append(
                 aws.ec2.Route(

@@ -193,6 +193,11 @@ def test_a_zone_more_changes_nothing_that_is_there_but_lists(engine: Engine) -> 
     assert changed == {"net-s3", "net-endpoint-ec2", "net-endpoint-ssm"}, "endpoints learn of the new zone in place"
 
 
+def test_what_holds_a_range_or_an_address_alone_goes_before_its_successor_comes(engine: Engine) -> None:
+    engine.run(lambda: Network("net", EVERYTHING))
+    assert {found.typ for found in engine.resources if found.delete_before_replace} == {SUBNET, NAT}
+
+
 def test_the_names_of_deployed_stacks_stay(engine: Engine) -> None:
     engine.run(lambda: Network("net", {**EVERYTHING, "zone_count": 1, "interface_endpoints": ["ecr.api"]}))
     prefix = f"urn:pulumi:test::timonel::{NETWORK}$"
