@@ -50,12 +50,17 @@ class _Swarm:
         """Hold the settings against the cluster's rules, with what is known of the network before it is made."""
         from components.swarm.checks import check  # noqa: PLC0415
 
-        check(_Swarm._args(settings, {**network, "vpc_id": "", "private_subnet_ids": []}))
+        without_ids = {"vpc_id": "", "private_subnet_ids": []}
+        if network["has_public_subnets"]:
+            without_ids["public_subnet_ids"] = []
+        shared = ("cidr", "zones", "has_internet_egress", "interface_endpoints")
+        check(_Swarm._args(settings, {**without_ids, **{key: network[key] for key in shared}}))
 
     @staticmethod
     def make(settings: Settings, access: Mapping[str, str], network: "Network") -> ClusterOutputs:
         """Make the cluster."""
         import pulumi_aws as aws  # noqa: PLC0415
+
         from components.swarm.component import SwarmCluster  # noqa: PLC0415
 
         args = _Swarm._args(
@@ -65,7 +70,7 @@ class _Swarm:
                 "cidr": network.cidr,
                 "zones": network.zones,
                 "private_subnet_ids": network.private_subnet_ids,
-                "public_subnet_ids": network.public_subnet_ids,
+                **({"public_subnet_ids": network.public_subnet_ids} if network.has_public_subnets else {}),
                 "has_internet_egress": network.has_internet_egress,
                 "interface_endpoints": network.interface_endpoints,
             },
@@ -81,7 +86,7 @@ class _Swarm:
                 "dockerClientPrivateKey": swarm.client_private_key,
             },
             nodes_security_group_id=swarm.nodes_security_group_id,
-            services_dns=swarm.services_dns,
+            services_dns=swarm.services_dns if "published_ports" in args else None,
         )
 
     @staticmethod

@@ -17,7 +17,7 @@ from pydantic.alias_generators import to_camel
 
 from components.hosts.args import Architecture, ImageArgs, Purchase, WorkerPoolArgs
 from components.network.args import ExistingVpcArgs, NatStrategy, NetworkArgs
-from components.swarm.args import ManagersArgs, PublishedPortArgs, SwarmClusterArgs
+from components.swarm.args import ManagersArgs, PublishedPortArgs, ReadinessArgs, SwarmClusterArgs
 from stacks.problems import Problem, SettingsError, misspelt_namespaces, problems_of
 
 _left_out: Any = None
@@ -59,6 +59,7 @@ class ExistingVpc(Section):
     vpc_id: Text
     private_subnet_ids: list[Text]
     public_subnet_ids: list[Text] = _left_out
+    interface_endpoints: list[Text] = _left_out
 
 
 class NetworkSettings(Section):
@@ -70,6 +71,7 @@ class NetworkSettings(Section):
     zone_count: int = Field(_left_out, alias="zones")
     zone_names: list[Text] = _left_out
     nat: NatStrategy = _left_out
+    enable_public_subnets: bool = Field(_left_out, alias="publicSubnets")
     interface_endpoints: list[Text] = _left_out
     enable_flow_logs: bool = Field(_left_out, alias="flowLogs")
     flow_log_retention_days: int = _left_out
@@ -122,6 +124,16 @@ class PublishedPortSettings(Section):
     cidrs: list[Text]
 
 
+class ReadinessSettings(Section):
+    """``cluster.readiness``."""
+
+    arguments = ReadinessArgs
+
+    enabled: bool = _left_out
+    timeout_seconds: int = _left_out
+    consecutive: int = _left_out
+
+
 class SwarmSettings(Section):
     """``cluster`` with ``kind: swarm``."""
 
@@ -142,6 +154,7 @@ class SwarmSettings(Section):
     snapshot_keep: int = _left_out
     token_rotation_days: int = _left_out
     log_retention_days: int = _left_out
+    readiness: ReadinessSettings = _left_out
 
 
 ClusterSettings = SwarmSettings

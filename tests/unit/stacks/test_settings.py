@@ -80,7 +80,7 @@ def test_what_a_stack_sets_reaches_the_arguments_under_their_own_names() -> None
 def test_a_section_has_exactly_the_fields_of_the_arguments_it_becomes(section: type[Section]) -> None:
     if section.arguments is None:
         return
-    platform_gives = {"network", "enable_protection", "tags", "access", "readiness"}
+    platform_gives = {"network", "enable_protection", "tags", "access"}
     arguments = set(section.arguments.__annotations__) - platform_gives
     assert set(section.model_fields) - {"kind"} == arguments, "a setting nobody reads, or an argument nobody can set"
     required = {name for name, info in section.model_fields.items() if info.is_required()} - {"kind"}

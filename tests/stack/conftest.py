@@ -1,0 +1,71 @@
+"""Each stack file through the whole program, with a recording engine in place of Pulumi's."""
+
+import runpy
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components import versions
+from tests.engine import Engine
+
+ROOT = Path(__file__).parents[2]
+STACKS = sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml"))
+"""Every stack file in the tree: a new one is tested without being named here."""
+
+PLANTED = "PLANTED-PRIVATE-KEY"
+"""The operator's key, wherever it shows."""
+
+
+def stack_config(stack: str) -> dict[str, Any]:
+    """The stack's configuration with Pulumi.yaml's defaults, as the real engine merges them."""
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    defaults = {f"timonel:{key}": value["default"] for key, value in declared.items() if "default" in value}
+    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return {**{key: _text(value) for key, value in defaults.items()}, **config}
+
+
+def _pinned_image(args: dict[str, Any]) -> dict[str, Any]:
+    """An image of the version file, with the architecture that the file says."""
+    (wanted,) = args["filters"][0]["values"]
+    for by_architecture in versions.load().values():
+        for architecture, image in by_architecture.items():
+            if image.id == wanted:
+                name = {"amd64": "x86_64", "arm64": "arm64"}[architecture]
+                return {"id": wanted, "imageId": wanted, "architecture": name, "rootDeviceName": "/dev/sda1"}
+    raise AssertionError(f"{wanted} is not pinned")
+
+
+def _text(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def run_program(
+    engine: Engine, stack: str, *, preview: bool = False, secret_config: Sequence[str] = (), **changes: Any
+) -> None:
+    """Run the program for a stack, with some of its settings changed."""
+    engine.stack = stack
+    engine.answers["aws:ec2/getAmi:getAmi"] = _pinned_image
+    engine.answers["aws:ec2/getVpcEndpointService:getVpcEndpointService"] = lambda args: {
+        "serviceName": f"com.amazonaws.{engine.region}.{args['service']}",
+        "availabilityZones": list(engine.zones),
+    }
+    engine.computed["timonel:index:ClientCertificate"] = {
+        "privateKey": PLANTED,
+        "certificate": "the client's certificate",
+        "expires": "2027-01-01T00:00:00Z",
+    }
+    config = {**stack_config(stack), **{f"timonel:{key}": value for key, value in changes.items()}}
+    program = str(ROOT / "__main__.py")
+    engine.run(lambda: runpy.run_path(program), config=config, secret_config=secret_config, preview=preview)
+
+
+@pytest.fixture(scope="session", params=STACKS)
+def ran(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Every stack, run once for all tests that only look at it."""
+    engine = Engine()
+    run_program(engine, request.param)
+    yield engine
+    engine.close()
