@@ -70,6 +70,7 @@ def look_up(args: ExistingVpcArgs, region: str, opts: pulumi.InvokeOptions) -> E
         lambda: aws.ec2.get_vpc(id=args["vpc_id"], opts=opts),
     )
     _check_dns(vpc)
+    _warn_of_further_ranges(vpc)
     private = _subnets(_PRIVATE, args["private_subnet_ids"], vpc, opts)
     public = _subnets(_PUBLIC, args.get("public_subnet_ids", []), vpc, opts)
     tables = _route_tables(vpc.id, opts)
@@ -108,6 +109,15 @@ def _check_dns(vpc: aws.ec2.AwaitableGetVpcResult) -> None:
         if not is_on:
             reason = "Nodes find AWS's endpoints and the load balancers by the VPC's own DNS."
             raise InputError("existing.vpc_id", vpc.id, f"have {name} on", reason)
+
+
+def _warn_of_further_ranges(vpc: aws.ec2.AwaitableGetVpcResult) -> None:
+    further = [found.cidr_block for found in vpc.cidr_block_associations if found.cidr_block != vpc.cidr_block]
+    if further:
+        pulumi.log.warn(
+            f"existing.vpc_id: {vpc.id} also has {', '.join(sorted(further))}. Only its first range, {vpc.cidr_block}, "
+            "is known to what avoids it: see to it yourself that overlay networks do not meet the others."
+        )
 
 
 def _subnets(

@@ -46,6 +46,7 @@ class World:
         self.vpc: Json = {
             "id": VPC_ID,
             "cidrBlock": "10.5.0.0/16",
+            "cidrBlockAssociations": [self.range("10.5.0.0/16")],
             "enableDnsSupport": True,
             "enableDnsHostnames": True,
         }
@@ -77,6 +78,10 @@ class World:
             "aws:ec2/getRouteTable:getRouteTable": lambda args: self._found(self.tables, args["routeTableId"]),
             "aws:ec2/getVpcEndpoint:getVpcEndpoint": self._endpoint,
         }
+
+    @staticmethod
+    def range(cidr: str) -> Json:
+        return {"associationId": "vpc-cidr-assoc-1", "cidrBlock": cidr, "state": "associated"}
 
     def _found(self, things: dict[str, Json], key: str) -> Json:
         if key not in things:
@@ -172,6 +177,16 @@ def test_two_subnets_in_one_zone_are_refused(engine: Engine, world: World) -> No
 def test_a_subnet_in_a_further_range_of_the_vpc_is_refused(engine: Engine, world: World) -> None:
     world.subnets[A]["cidrBlock"] = "100.64.0.0/24"
     assert refused(engine).rule == "lie in the VPC's first range, 10.5.0.0/16"
+
+
+def test_further_ranges_of_the_vpc_are_a_warning(engine: Engine, world: World) -> None:
+    use(engine)
+    assert engine.warnings == []
+    world.vpc["cidrBlockAssociations"].append(World.range("100.64.0.0/16"))
+    use(engine)
+    [warning] = engine.warnings
+    assert VPC_ID in warning
+    assert "100.64.0.0/16" in warning
 
 
 def test_a_private_subnet_behind_an_internet_gateway_is_refused(engine: Engine, world: World) -> None:
