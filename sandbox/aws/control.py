@@ -1,24 +1,39 @@
-"""The control API under /_timonel/ (and /healthz): what tests and the machines say to the sandbox itself."""
+"""The control API under /_timonel/ (and /healthz): what tests and the machines say to the sandbox itself. JSON only.
+
+GET  /healthz                        {ok, calls}
+GET  /_timonel/faults, PUT {...}     faults.Settings; PUT replaces them all
+GET  /_timonel/settings, PUT {...}   world.Settings; PUT changes those given
+GET  /_timonel/calls?since=N         the journal after call N
+POST /_timonel/reset                 an empty account, settings and journal as at the start
+PUT  /_timonel/controller {pid}      machines exist from now on: instances change state by report only
+DELETE /_timonel/controller          no machines any more
+GET  /_timonel/instances             every instance as the machines need it
+PUT  /_timonel/instances/ID          {state?, status_checks?, console_output?, spot_notice?}
+"""
 
 from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import parse_qs
 
 from moto.moto_api._internal.models import moto_api_backend
 
 from sandbox.aws.clock import Clock
+from sandbox.aws.ec2 import view
 from sandbox.aws.faults import Faults
 from sandbox.aws.journal import Journal
+from sandbox.aws.world import WORLD
 from sandbox.state import State
 
 Answer = tuple[str, list[tuple[str, str]], bytes]
 
 
 class Control:
-    """Routes of the control API. Every answer is JSON."""
+    """Routes of the control API."""
 
     def __init__(self, state: State, journal: Journal, faults: Faults, clock: Clock, lock: threading.RLock) -> None:
         self.state = state
@@ -26,37 +41,68 @@ class Control:
         self.faults = faults
         self.clock = clock
         self.lock = lock
+        self.routes: dict[tuple[str, str], Callable[[dict[str, str], Any], Any]] = {
+            ("GET", "healthz"): lambda query, content: {"ok": True, "calls": journal.count},
+            ("GET", "faults"): lambda query, content: faults.show(),
+            ("PUT", "faults"): self._set_faults,
+            ("GET", "settings"): lambda query, content: asdict(WORLD.settings),
+            ("PUT", "settings"): self._set_settings,
+            ("GET", "calls"): self._calls,
+            ("POST", "reset"): self._reset,
+            ("GET", "controller"): lambda query, content: {"pid": WORLD.controller},
+            ("PUT", "controller"): self._set_controller,
+            ("DELETE", "controller"): self._remove_controller,
+            ("GET", "instances"): lambda query, content: {"instances": view.instances()},
+        }
 
     def answer(self, method: str, path: str, query: str, body: bytes) -> Answer:
         """Answer one request; 400 with the reason when its content is wrong, 404 for an unknown path."""
+        name = path.removeprefix("/_timonel").strip("/")
         try:
             content = json.loads(body) if body else {}
             parameters = {k: v[-1] for k, v in parse_qs(query).items()}
             with self.lock:
-                result = self._route(method, path.removeprefix("/_timonel").strip("/").split("/"), parameters, content)
+                result = self._route(method, name, parameters, content)
         except LookupError as error:
             return _json("404 Not Found", {"error": str(error)})
         except (ValueError, TypeError) as error:
             return _json("400 Bad Request", {"error": str(error)})
         return _json("200 OK", result)
 
-    def _route(self, method: str, path: list[str], query: dict[str, str], content: Any) -> Any:
-        match method, path:
-            case "GET", ["healthz"]:
-                return {"ok": True, "calls": self.journal.count}
-            case "GET", ["faults"]:
-                return self.faults.show()
-            case "PUT", ["faults"]:
-                self.faults.set(content)
-                return self.faults.show()
-            case "GET", ["calls"]:
-                return {"calls": self.journal.since(int(query.get("since", 0))), "count": self.journal.count}
-            case "POST", ["reset"]:
-                moto_api_backend.reset()
-                self.faults.set({})
-                self.journal.calls.clear()
-                return {}
-        raise LookupError(f"no {method} /_timonel/{'/'.join(path)}")
+    def _route(self, method: str, name: str, query: dict[str, str], content: Any) -> Any:
+        if (method, name) in self.routes:
+            return self.routes[method, name](query, content)
+        kind, _, instance = name.partition("/")
+        if method == "PUT" and kind == "instances" and instance:
+            view.report(instance, content)
+            self.clock.tick()
+            return {}
+        raise LookupError(f"no {method} /_timonel/{name}")
+
+    def _set_faults(self, query: dict[str, str], content: Any) -> Any:
+        self.faults.set(content)
+        return self.faults.show()
+
+    def _set_settings(self, query: dict[str, str], content: Any) -> Any:
+        WORLD.set(content)
+        return asdict(WORLD.settings)
+
+    def _calls(self, query: dict[str, str], content: Any) -> Any:
+        return {"calls": self.journal.since(int(query.get("since", 0))), "count": self.journal.count}
+
+    def _reset(self, query: dict[str, str], content: Any) -> Any:
+        moto_api_backend.reset()
+        WORLD.reset()
+        self.journal.calls.clear()
+        return {}
+
+    def _set_controller(self, query: dict[str, str], content: Any) -> Any:
+        WORLD.controller = int(content["pid"])
+        return {}
+
+    def _remove_controller(self, query: dict[str, str], content: Any) -> Any:
+        WORLD.controller = None
+        return {}
 
 
 def _json(status: str, content: Any) -> Answer:

@@ -1,7 +1,22 @@
-"""All corrections of moto, put in place before the first call."""
+"""All corrections of moto, put in place before the first call, and what they do on every tick."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+
+from sandbox.aws.autoscaling import api as autoscaling_api
+from sandbox.aws.autoscaling import engine as autoscaling_engine
+from sandbox.aws.ec2 import images, launch, states, view
 
 
 def install() -> None:
     """Patch moto. Idempotent."""
+    states.install()
+    launch.install()
+    images.install()
+    autoscaling_api.install()
+
+
+def tasks() -> list[Callable[[], None]]:
+    """What happens by itself, in this order on every tick."""
+    return [view.tick, states.tick, autoscaling_engine.tick]

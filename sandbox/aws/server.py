@@ -16,6 +16,8 @@ os.environ.update(
     {
         "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
         "MOTO_EC2_LOAD_DEFAULT_AMIS": "true",
+        "MOTO_ENABLE_AMI_VALIDATION": "true",
+        "MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION": "true",
         "MOTO_S3_CUSTOM_ENDPOINTS": "",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
@@ -29,8 +31,8 @@ from sandbox.aws.calls import Call
 from sandbox.aws.clock import Clock
 from sandbox.aws.control import Control
 from sandbox.aws.errors import error_response
-from sandbox.aws.faults import Faults
 from sandbox.aws.journal import Journal
+from sandbox.aws.world import WORLD
 from sandbox.processes import start_time
 from sandbox.state import State, read_json, write_json
 
@@ -55,7 +57,7 @@ class Application:
     def __init__(self, state: State) -> None:
         self.lock = threading.RLock()
         self.journal = Journal()
-        self.faults = Faults()
+        self.faults = WORLD.faults
         self.clock = Clock(self.lock)
         self.control = Control(state, self.journal, self.faults, self.clock, self.lock)
         self.moto = DomainDispatcherApplication(create_backend_app)
@@ -140,6 +142,7 @@ def serve(folder: Path, port: int, region: str) -> None:
     state = State(folder)
     patches.install()
     application = Application(state)
+    application.clock.tasks += patches.tasks()
     try:
         server = make_server("127.0.0.1", port, application, threaded=True, request_handler=_Handler)
     except (OSError, SystemExit):
