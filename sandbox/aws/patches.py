@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sandbox.aws.autoscaling import api as autoscaling_api
 from sandbox.aws.autoscaling import engine as autoscaling_engine
-from sandbox.aws.ec2 import images, launch, states, view
+from sandbox.aws.ec2 import console, images, launch, network, states, view
 
 
 def install() -> None:
@@ -14,9 +14,11 @@ def install() -> None:
     states.install()
     launch.install()
     images.install()
+    network.install()
+    console.install()
     autoscaling_api.install()
 
 
 def tasks() -> list[Callable[[], None]]:
     """What happens by itself, in this order on every tick."""
-    return [view.tick, states.tick, autoscaling_engine.tick]
+    return [view.tick, states.tick, network.tick, autoscaling_engine.tick]
