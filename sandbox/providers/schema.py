@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, TypedDict
 
-FORMAT = 3
+FORMAT = 4
 """Raised when what is stored changes its form."""
 
 
@@ -117,6 +117,10 @@ class _Reader:
         kinds = {item["kind"] for item in types}
         if "asset" in kinds:
             return {"kind": "asset"}
+        scalars = [member for member in members if isinstance(member, ast.Attribute) and member.attr in _SCALARS]
+        objects = [item for item in types if item.get("properties")]
+        if objects and not scalars:
+            return objects[0]
         if "string" in kinds:
             # A string that may be given as an object is a policy document; one with a resource arrives as its id.
             return {"kind": "string", "also": "object"} if "object" in kinds else {"kind": "string"}

@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,10 @@ class ApiError(ProviderError):
         self.operation = operation
         self.code = code
         super().__init__(f"{operation}: {code}: {message}")
+
+    def among(self, known: Iterable[str]) -> bool:
+        """Tell whether this is one of the known errors: by code, or by words of the message (those have a space)."""
+        return any(self.code == item or (" " in item and item in str(self)) for item in known)
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.providers.aws import cloudformation
+from sandbox.providers.aws import cloudformation, expressions
 from sandbox.providers.aws.table import Row
 from sandbox.providers.schema import ResourceSchema, Type
 from sandbox.providers.values import contains_unknown
 
 DEFAULTS = "__defaults"
 """Input in which Pulumi's bridged providers keep the names of the properties that they filled in."""
+
+
+IMPORTED = "__imported"
+"""Input that marks inputs read by an import."""
 
 
 def canonical_policy(text: Any) -> Any:
@@ -79,8 +83,10 @@ def same(row: Row, name: str, one: Any, other: Any) -> bool:
     return bool(canonical(row, name, one) == canonical(row, name, other))
 
 
-def replaces(row: Row, name: str) -> bool:
+def replaces(row: Row, name: str, facts: Mapping[str, Any] | None = None) -> bool:
     """Tell whether a change of a top-level property replaces the resource."""
+    if facts is not None and name in row.replace_when:
+        return bool(expressions.evaluate(row.replace_when[name], facts))
     if name in row.replace or name == "region":
         return True
     if name in row.update or not row.cfn:
@@ -102,6 +108,18 @@ def _at(value: Any, path: str) -> Any:
     for part in path.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     return value
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Give ``added`` and ``removed`` elements of every list that differs."""
+    added: dict[str, Any] = {}
+    removed: dict[str, Any] = {}
+    for name in {*old, *new}:
+        before, after = old.get(name) or [], new.get(name) or []
+        if isinstance(before, list) and isinstance(after, list) and before != after:
+            added[name] = [item for item in after if item not in before] or None
+            removed[name] = [item for item in before if item not in after] or None
+    return {"added": added, "removed": removed}
 
 
 @dataclass(frozen=True)
@@ -127,9 +145,13 @@ def changes(
     does it.
     """
     found: list[Change] = []
+    facts = {**new, "old": old, **differences(old, new)}
     for name in sorted(set(old) | set(new)):
         before, after = old.get(name), new.get(name)
-        if name == DEFAULTS or (before is None and after is None):
+        if old.get(IMPORTED) and after is not None and name in schema["inputs"]:
+            # An import reads every part that AWS has filled in; what the program does not give is no difference.
+            before = refreshed(row, name, schema["inputs"][name]["type"], given=after, actual=before, state=before)
+        if name in {DEFAULTS, IMPORTED} or (before is None and after is None):
             continue
         if contains_unknown(after):
             certain = replaces(row, name)
@@ -144,7 +166,7 @@ def changes(
         if after is None and name in row.defaults and same(row, name, before, row.defaults[name]):
             continue
         kind = "add" if before is None else "delete" if after is None else "update"
-        found.append(Change(name, kind, replaces(row, name) or replaces_inside(row, name, before, after)))
+        found.append(Change(name, kind, replaces(row, name, facts) or replaces_inside(row, name, before, after)))
     return found
 
 

@@ -90,6 +90,26 @@ class _Functions(functions.Functions):  # type: ignore[misc]
         """Replace every occurrence."""
         return None if text is None else text.replace(old, new)
 
+    @_takes("array|null", "object")
+    def _func_with(self, items: list[Mapping[str, Any]] | None, more: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+        """Each item with further members: a projection cannot reach what is outside of it."""
+        return None if items is None else [{**item, **more} for item in items]
+
+    @_takes("array|null", "object|null", "object")
+    def _func_search(
+        self,
+        filters: list[Mapping[str, Any]] | None,
+        tags: Mapping[str, str] | None,
+        more: Mapping[str, Any],
+    ) -> list[dict[str, Any]] | None:
+        """EC2's filters from a function's ``filters``, ``tags`` and single arguments."""
+        found = [{"Name": item["name"], "Values": [str(value) for value in item["values"]]} for item in filters or []]
+        found += [{"Name": f"tag:{key}", "Values": [value]} for key, value in sorted((tags or {}).items())]
+        for key, value in sorted(more.items()):
+            if value is not None:
+                found.append({"Name": key, "Values": [json.dumps(value) if isinstance(value, bool) else str(value)]})
+        return found or None
+
     @_takes("string|null")
     def _func_crc32(self, text: str | None) -> str:
         """The number that the genuine provider puts into ids that it makes up."""

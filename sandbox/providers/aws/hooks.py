@@ -6,8 +6,9 @@ from typing import Any
 from sandbox.providers.aws import security_groups
 from sandbox.providers.aws.client import ApiError
 from sandbox.providers.aws.run import Run
+from sandbox.providers.aws.table import Call
 
-Hook = Callable[[Run], dict[str, Any] | None]
+Hook = Callable[[Run, Call], dict[str, Any] | None]
 _HOOKS: dict[str, Hook] = {}
 
 
@@ -42,14 +43,14 @@ def _bring(run: Run, direction: str, wanted: set[security_groups.Permission]) ->
 
 
 @hook
-def revoke_default_egress(run: Run) -> None:
+def revoke_default_egress(run: Run, _call: Call) -> None:
     """Take away the rule with which AWS makes a group; egress is what the program says."""
     if run.inputs.get("egress") is None:
         _bring(run, "Egress", set())
 
 
 @hook
-def security_group_rules(run: Run) -> None:
+def security_group_rules(run: Run, _call: Call) -> None:
     """Bring inline rules to what is given; a direction that was never given is left alone."""
     for name, direction in (("ingress", "Ingress"), ("egress", "Egress")):
         if run.inputs.get(name) is not None:
@@ -57,14 +58,14 @@ def security_group_rules(run: Run) -> None:
 
 
 @hook
-def security_group_rules_exactly(run: Run) -> None:
+def security_group_rules_exactly(run: Run, _call: Call) -> None:
     """Bring the default group's rules to what is given; nothing given means no rules."""
     for name, direction in (("ingress", "Ingress"), ("egress", "Egress")):
         _bring(run, direction, security_groups.permissions(run.inputs.get(name) or [], run.id))
 
 
 @hook
-def revoke_rules_on_delete(run: Run) -> None:
+def revoke_rules_on_delete(run: Run, _call: Call) -> None:
     """Revoke all rules first, where asked: two groups that name each other cannot go otherwise."""
     if run.state.get("revokeRulesOnDelete"):
         for direction in ("Ingress", "Egress"):
@@ -75,7 +76,7 @@ def revoke_rules_on_delete(run: Run) -> None:
 
 
 @hook
-def detach_role_policies(run: Run) -> None:
+def detach_role_policies(run: Run, _call: Call) -> None:
     """Detach and delete the role's policies where ``forceDetachPolicies`` is given."""
     if not run.state.get("forceDetachPolicies"):
         return
@@ -92,7 +93,7 @@ def _old_versions(run: Run) -> list[str]:
 
 
 @hook
-def prune_policy_versions(run: Run) -> None:
+def prune_policy_versions(run: Run, _call: Call) -> None:
     """Delete the oldest version when there is no room for another: IAM keeps five."""
     old = _old_versions(run)
     if len(old) >= 4:
@@ -100,7 +101,7 @@ def prune_policy_versions(run: Run) -> None:
 
 
 @hook
-def delete_policy_versions(run: Run) -> None:
+def delete_policy_versions(run: Run, _call: Call) -> None:
     """Delete all versions but the default one, which goes with the policy."""
     try:
         old = _old_versions(run)

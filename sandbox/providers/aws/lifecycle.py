@@ -53,9 +53,8 @@ def create(run: Run) -> tuple[str, dict[str, Any]]:
         given = {name for name, value in run.inputs.items() if value is not None}
         for step in run.row.steps:
             if step.phase in {"", "create"} and _triggers(step) & given:
-                run.perform(step)
-        if not run.row.create.hook:
-            tagging.after_create(run)
+                _step(run, step)
+        tagging.after_create(run)
         _wait_ready(run)
         found = read(run)
     except ProviderError as error:
@@ -63,6 +62,15 @@ def create(run: Run) -> tuple[str, dict[str, Any]]:
     if found is None:
         raise NotReadyError(run.id, dict(run.inputs), f"{run.id} is not there after it was made")
     return run.id, found
+
+
+def _step(run: Run, step: Call) -> None:
+    """Make the call; ``answer`` is what the steps after it see."""
+    try:
+        run.extra["answer"] = run.perform(step)
+    except ApiError as error:
+        if not error.among(step.missing):
+            raise
 
 
 def _create_call(run: Run) -> dict[str, Any]:
@@ -80,7 +88,7 @@ def _primary(run: Run) -> dict[str, Any] | None:
     try:
         answer = run.perform(first)
     except ApiError as error:
-        if error.code in run.row.gone:
+        if error.among(run.row.gone):
             return None
         raise
     answer.pop("ResponseMetadata", None)
@@ -98,7 +106,7 @@ def api_values(run: Run) -> dict[str, Any] | None:
     if item is None:
         return None
     row, outputs = run.row, run.schema["outputs"]
-    stated = {name for call in row.read for name in call.out} | set(row.computed)
+    stated = {name for call in row.read for name in (*call.out, *call.give)} | set(row.computed)
     tagged = {"tags", "tagsAll"} if row.tags else set()
     values: dict[str, Any] = {}
     for name, known in outputs.items():
@@ -126,12 +134,16 @@ def _secondary(run: Run, call: Call, item: Mapping[str, Any], values: dict[str, 
     try:
         answer = run.perform(call)
     except ApiError as error:
-        if error.code not in call.missing:
+        if not error.among(call.missing):
             raise
         answer = {}
     inner = (expressions.evaluate(call.item, answer) if call.item else answer) or {}
     if isinstance(inner, list):
         inner = {"items": inner}
+    for name in call.give:
+        values[name] = from_api(
+            lookup(inner, run.row.names.get(name, name)), run.schema["outputs"][name]["type"], name, run.row.names
+        )
     _stated(run, call.out, {**run.facts(), **inner, "item": item}, values)
 
 
@@ -202,8 +214,7 @@ def _imported(run: Run, state: dict[str, Any]) -> dict[str, Any]:
         inputs.pop(run.row.name.prefix, None)
     if inputs.get("region") == run.api.settings.region:
         del inputs["region"]
-    inputs[compare.DEFAULTS] = []
-    return inputs
+    return {**inputs, compare.DEFAULTS: [], compare.IMPORTED: True}
 
 
 def _refreshed(run: Run, state: dict[str, Any]) -> dict[str, Any]:
@@ -234,7 +245,7 @@ def update(run: Run) -> dict[str, Any]:
     try:
         for step in run.row.steps:
             if step.phase in {"", "update"} and _triggers(step) & run.changed:
-                run.perform(step)
+                _step(run, step)
         tagging.update(run)
         _wait_ready(run)
         found = read(run)
@@ -251,7 +262,7 @@ def delete(run: Run) -> None:
         try:
             run.perform(call)
         except ApiError as error:
-            if error.code not in {*run.row.gone, *call.missing}:
+            if not error.among((*run.row.gone, *call.missing)):
                 raise
     if not run.row.wait_gone:
         return

@@ -31,7 +31,9 @@ def with_name(row: Row, logical: str, new: Mapping[str, Any], old: Mapping[str, 
         return {**new, DEFAULTS: []}
     if rule.property in (old.get(DEFAULTS) or []) and old.get(rule.property) is not None:
         return {**new, rule.property: old[rule.property], DEFAULTS: [rule.property]}
-    prefix = (logical.lower() if rule.lower else logical) + "-"
+    if rule.exact:
+        return {**new, rule.property: logical, DEFAULTS: [rule.property]}
+    prefix = rule.begin + (logical.lower() if rule.lower else logical) + "-"
     if len(prefix) + DIGITS > rule.max:
         raise NameTooLongError(
             f"the name made from {logical!r} would have {len(prefix) + DIGITS} characters, and AWS allows {rule.max}: "

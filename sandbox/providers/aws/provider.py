@@ -76,7 +76,7 @@ class AwsProvider(sdk.Provider):
         return row, schema
 
     def _run(self, request: Any, inputs: dict[str, Any], state: dict[str, Any], **more: Any) -> Run:
-        row, schema = self._known(request.type)
+        row, schema = self._known(_token(request))
         log, urn = self._log, request.urn
         status: Callable[[str], None] = (lambda text: log.status(urn, text)) if log else (lambda _text: None)
         timeout = float(getattr(request, "timeout", 0) or 0)
@@ -96,17 +96,17 @@ class AwsProvider(sdk.Provider):
 
     async def check(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
         """Check names, types and what the row supports; fill in defaults and the physical name."""
-        row, schema = self._known(request.type)
+        row, schema = self._known(_token(request))
         given, secrets = values.from_wire(request.new_inputs)
         old, _ = values.from_wire(request.old_inputs)
         made, failures = checking.inputs(
-            request.type, schema["inputs"], lifecycle.supported(row, schema), row.unsupported, given
+            _token(request), schema["inputs"], lifecycle.supported(row, schema), row.unsupported, given
         )
-        failures += checking.exclusive(request.type, row.one_of, given)
+        failures += checking.exclusive(_token(request), row.one_of, given)
         try:
             made = naming.with_name(row, request.name, {**row.defaults, **made}, old)
         except naming.NameTooLongError as error:
-            failures.append((row.name.property if row.name else "", f"{request.type}: {error}"))
+            failures.append((row.name.property if row.name else "", f"{_token(request)}: {error}"))
         made |= await asyncio.to_thread(_contents, made)
         return sdk.CheckResponse(
             values.to_wire(made, secrets), [sdk.CheckFailure(*failure) for failure in failures] or None
@@ -114,7 +114,7 @@ class AwsProvider(sdk.Provider):
 
     async def diff(self, request: sdk.DiffRequest) -> sdk.DiffResponse:
         """Tell update from replacement."""
-        row, schema = self._known(request.type)
+        row, schema = self._known(_token(request))
         state, _ = values.from_wire(request.old_state)
         new, _ = values.from_wire(request.new_inputs)
         before = serve.old_inputs()
@@ -183,7 +183,7 @@ class AwsProvider(sdk.Provider):
         """Change it, or in a preview say what it will be."""
         state, _ = values.from_wire(request.olds)
         inputs, secrets = values.from_wire(request.news)
-        row, schema = self._known(request.type)
+        row, schema = self._known(_token(request))
         before = serve.old_inputs()
         old = values.from_wire(before)[0] if before is not None else _inputs_of(state, schema)
         found = self._changes(row, schema, old, inputs, state)
@@ -232,6 +232,11 @@ class AwsProvider(sdk.Provider):
             return sdk.InvokeResponse(failures=[sdk.CheckFailure(*failure) for failure in failures])
         result = await asyncio.to_thread(functions.call, self.api, row, schema, made)
         return sdk.InvokeResponse(values.to_wire(result, result.keys() if secrets else ()))
+
+
+def _token(request: Any) -> str:
+    """Give the resource's token: below a component the URN's type also names the parents (``a:b:C$aws:ec2/vpc:Vpc``)."""
+    return str(request.type).rpartition("$")[2]
 
 
 def _texts(value: Any) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sandbox.providers.aws import expressions
 from sandbox.providers.aws.client import Api, ApiError
+from sandbox.providers.aws.compare import differences
 from sandbox.providers.aws.table import Call, Row
 from sandbox.providers.schema import ResourceSchema
 from sandbox.providers.serve import ProviderError
@@ -101,7 +102,7 @@ class Run:
             "old": self.old,
             "state": self.state,
             "kind": self.row.tag_kind,
-            **_differences(self.old, self.inputs),
+            **differences(self.old, self.inputs),
             **(more or {}),
         }
 
@@ -132,14 +133,13 @@ class Run:
         if call.hook:
             from sandbox.providers.aws import hooks  # noqa: PLC0415 (hooks know Run)
 
-            return hooks.find(call.hook)(self) or {}
+            return hooks.find(call.hook)(self, call) or {}
         pauses = self.pauses(RETRY_SECONDS)
         while True:
             try:
                 return self.call(call.op, self.arguments(call), call.service)
             except ApiError as error:
-                # An error may be known by its code or, where AWS uses one code for many, by words of its message.
-                if not any(known == error.code or known in str(error) for known in call.retry):
+                if not error.among(call.retry):
                     raise
                 if not pauses.rest(f"retrying {call.op}: {error.code}"):
                     raise ProviderError(f"gave up after {pauses.elapsed:.0f} s: {error}") from None
@@ -147,15 +147,3 @@ class Run:
     def pauses(self, seconds: float) -> Pauses:
         """Start pauses with a deadline: ``customTimeouts``, else ``seconds``."""
         return Pauses(self.timeout or seconds, self.cancelled, self.status)
-
-
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Give ``added`` and ``removed`` elements of every list that differs."""
-    added: dict[str, Any] = {}
-    removed: dict[str, Any] = {}
-    for name in {*old, *new}:
-        before, after = old.get(name) or [], new.get(name) or []
-        if isinstance(before, list) and isinstance(after, list) and before != after:
-            added[name] = [item for item in after if item not in before] or None
-            removed[name] = [item for item in before if item not in after] or None
-    return {"added": added, "removed": removed}

@@ -53,6 +53,12 @@ def member_name(shape: Any, name: str) -> str | None:
     return next((member for member in shape.members if member.lower() == name.lower()), None)
 
 
+def _renamed(renames: Renames, path: str) -> str | None:
+    """Find an exception; a call's arguments may put properties inside others, so the end of the path decides."""
+    found = [known for known in renames if path == known or path.endswith("." + known)]
+    return renames[max(found, key=len)] if found else None
+
+
 def _structure(value: Any, shape: Any, path: str, renames: Renames) -> dict[str, Any] | None:
     if isinstance(value, (list, tuple)):
         # Blocks that are given at most once are objects in Pulumi, but some keep their list.
@@ -62,7 +68,7 @@ def _structure(value: Any, shape: Any, path: str, renames: Renames) -> dict[str,
     result: dict[str, Any] = {}
     for key, item in value.items():
         inner = f"{path}.{key}" if path else key
-        member = renames.get(inner) or member_name(shape, key)
+        member = _renamed(renames, inner) or member_name(shape, key)
         if member is None or member not in shape.members:
             raise KeyError(f"{inner}: the API's {shape.name} has no such member")
         made = to_api(item, shape.members[member], inner, renames)

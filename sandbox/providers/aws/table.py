@@ -43,6 +43,8 @@ class Call:
     """For reads: where in the answer the resource is."""
     out: Mapping[str, str] = field(default_factory=dict)
     """For reads: properties that the default rule does not find, as expressions over the item, properties and facts."""
+    give: tuple[str, ...] = ()
+    """For secondary reads: properties that the default rule finds in the item."""
     missing: tuple[str, ...] = ()
     """For secondary reads: error codes that mean "nothing set"."""
     retry: tuple[str, ...] = ()
@@ -75,6 +77,10 @@ class Name:
     max: int = 255
     lower: bool = False
     """Lower-case the logical name."""
+    begin: str = ""
+    """What every such name begins with."""
+    exact: bool = False
+    """The logical name itself, without random digits."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,8 @@ class Row:
     """CloudFormation's name by property, where the default rule does not find it."""
     replace: tuple[str, ...] = ()
     """Properties that replace though CloudFormation can update them; dotted paths reach inside."""
+    replace_when: Mapping[str, str] = field(default_factory=dict)
+    """Properties that replace only on a condition: an expression over inputs, ``old``, ``added`` and ``removed``."""
     update: tuple[str, ...] = ()
     """Properties that are updated though CloudFormation replaces."""
     local: tuple[str, ...] = ()
@@ -128,7 +136,7 @@ class Row:
     name: Name | None = None
     wait: Wait | None = None
     gone: tuple[str, ...] = ()
-    """Error codes that mean that the resource is not there."""
+    """Error codes, or words of messages where AWS has one code for many errors: the resource is not there."""
     gone_when: str = ""
     """Expression over the primary read's item: true when it is as good as deleted."""
     wait_gone: bool = False
@@ -155,7 +163,7 @@ class Function:
     service: str = ""
     op: str = ""
     hook: str = ""
-    """In place of ``op``: the name of a function in ``functions.py``."""
+    """The name of a function in ``functions.py`` that makes the result, or with ``op`` finds the item in the answer."""
     args: Mapping[str, Any] = field(default_factory=dict)
     take: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
@@ -166,6 +174,8 @@ class Function:
     """``item`` gives a list that must hold exactly one."""
     out: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    more: tuple[Call, ...] = ()
+    """Further reads, with the found ``item`` among the facts."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +199,7 @@ def _tuples(value: Any) -> Any:
 
 
 _CALLS = {"create", "add", "remove", "whole"}
-_CALL_LISTS = {"read", "steps", "delete"}
+_CALL_LISTS = {"read", "steps", "delete", "more"}
 
 
 def _build(kind: type[Any], raw: Mapping[str, Any], where: str) -> Any:
@@ -201,7 +211,7 @@ def _build(kind: type[Any], raw: Mapping[str, Any], where: str) -> Any:
         inner = f"{where}.{key}"
         if kind is not Call and isinstance(value, Mapping) and (key in _CALLS or (kind is TagStyle and key == "read")):
             made[key] = value if kind is TagStyle and key == "create" else _build(Call, value, inner)
-        elif kind is Row and key in _CALL_LISTS:
+        elif kind in {Row, Function} and key in _CALL_LISTS:
             many = value if isinstance(value, list) else [value]
             made[key] = tuple(_build(Call, item, inner) for item in many)
         elif key == "name" and kind is Row:

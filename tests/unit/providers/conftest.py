@@ -1,24 +1,39 @@
-"""An AWS API (moto) in this process, for the provider's tests."""
+"""The sandbox's AWS API in a process of its own, for the provider's tests."""
 
+import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
-from moto.server import ThreadedMotoServer
 
 from tests.unit.providers.driver import Driver
 
 
 @pytest.fixture(scope="session")
-def moto_endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("aws")
+    process = subprocess.Popen([sys.executable, "-m", "sandbox.aws", str(folder), "0", "us-east-1"])
+    try:
+        yield _endpoint(folder / "sandbox.json", process)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _endpoint(record: Path, process: subprocess.Popen[bytes]) -> str:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if record.exists():
+            return str(json.loads(record.read_text())["endpoint"])
+        time.sleep(0.1)
+    raise TimeoutError(f"the sandbox's API did not start (exit code {process.poll()})")
 
 
 @pytest.fixture
-def driver(moto_endpoint: str) -> Driver:
-    requests.post(f"{moto_endpoint}/moto-api/reset", timeout=10)
-    return Driver(moto_endpoint)
+def driver(endpoint: str) -> Driver:
+    requests.post(f"{endpoint}/_timonel/reset", timeout=10)
+    return Driver(endpoint)

@@ -20,7 +20,7 @@ class Resource:
 
     def __init__(self, driver: "Driver", token: str, name: str) -> None:
         self.driver, self.token, self.name = driver, token, name
-        self.urn = f"urn:pulumi:test::project::{token}::{name}"
+        self.urn = f"urn:pulumi:test::project::timonel:index:Network${token}::{name}"
         self.id = ""
         self.inputs: dict[str, PropertyValue] = {}
         self.state: dict[str, PropertyValue] = {}

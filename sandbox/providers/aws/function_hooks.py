@@ -1,0 +1,122 @@
+"""Functions that a table cannot say."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sandbox.providers.aws.client import Api
+from sandbox.providers.serve import ProviderError
+
+Found = tuple[dict[str, Any], dict[str, Any]]
+"""An item of the API's answer, and values made beside it."""
+
+
+def _region(api: Api, facts: Mapping[str, Any]) -> dict[str, Any]:
+    from botocore.session import get_session  # noqa: PLC0415
+
+    region = str(facts.get("name") or facts["region"])
+    session = get_session()
+    partition = session.get_partition_for_region(region)
+    names = session.get_component("endpoint_resolver")
+    known = names._endpoint_data["partitions"]  # botocore has the long names nowhere else
+    description = next((item["regions"][region]["description"] for item in known if region in item["regions"]), region)
+    endpoint = f"ec2.{region}.{_SUFFIXES.get(partition, _SUFFIXES['aws'])}"
+    return {"id": region, "name": region, "region": region, "description": description, "endpoint": endpoint}
+
+
+_SUFFIXES = {"aws": "amazonaws.com", "aws-cn": "amazonaws.com.cn", "aws-us-gov": "amazonaws.com"}
+
+
+def _partition(api: Api, facts: Mapping[str, Any]) -> dict[str, Any]:
+    partition = str(facts["partition"])
+    suffix = _SUFFIXES.get(partition, "amazonaws.com")
+    return {
+        "id": partition,
+        "partition": partition,
+        "dnsSuffix": suffix,
+        "reverseDnsPrefix": ".".join(reversed(suffix.split("."))),
+    }
+
+
+def _statement(given: Mapping[str, Any]) -> dict[str, Any]:
+    """One statement in IAM's grammar, in the order and form of the genuine provider: single values without a list."""
+
+    def short(values: Any) -> Any:
+        items = sorted(values, reverse=True) if values else values
+        return items[0] if items and len(items) == 1 else items
+
+    made: dict[str, Any] = {}
+    if given.get("sid"):
+        made["Sid"] = given["sid"]
+    made["Effect"] = given.get("effect") or "Allow"
+    plain = {"actions": "Action", "notActions": "NotAction", "resources": "Resource", "notResources": "NotResource"}
+    for name, key in plain.items():
+        if given.get(name):
+            made[key] = short(given[name])
+    for name, key in (("principals", "Principal"), ("notPrincipals", "NotPrincipal")):
+        if given.get(name):
+            made[key] = _principals(given[name], short)
+    for condition in given.get("conditions") or []:
+        made.setdefault("Condition", {}).setdefault(condition["test"], {})[condition["variable"]] = short(
+            condition["values"]
+        )
+    return made
+
+
+def _principals(given: list[Mapping[str, Any]], short: Callable[[Any], Any]) -> Any:
+    if [(item["type"], list(item["identifiers"])) for item in given] == [("*", ["*"])]:
+        return "*"
+    kinds: dict[str, list[str]] = {}
+    for item in given:
+        kinds.setdefault(item["type"], []).extend(item["identifiers"])
+    return {kind: short(names) for kind, names in kinds.items()}
+
+
+def _policy_document(_api: Api, facts: Mapping[str, Any]) -> dict[str, Any]:
+    document: dict[str, Any] = {"Version": facts.get("version") or "2012-10-17"}
+    if facts.get("policyId"):
+        document["Id"] = facts["policyId"]
+    document["Statement"] = [_statement(item) for item in facts.get("statements") or []]
+    text = json.dumps(document, indent=2)
+    return {"json": text, "minifiedJson": json.dumps(document, separators=(",", ":")), "id": str(abs(hash(text)))}
+
+
+def _ami(answer: Mapping[str, Any], facts: Mapping[str, Any]) -> Found:
+    images = list(answer.get("Images") or [])
+    if facts.get("nameRegex"):
+        images = [item for item in images if re.search(facts["nameRegex"], item.get("Name", ""))]
+    images.sort(key=lambda item: str(item.get("CreationDate", "")), reverse=True)
+    if not images:
+        raise ProviderError("aws:ec2/getAmi:getAmi: no image matches")
+    if len(images) > 1 and not facts.get("mostRecent"):
+        raise ProviderError(f"aws:ec2/getAmi:getAmi: {len(images)} images match; narrow the search or set mostRecent")
+    return dict(images[0]), {}
+
+
+def _zones(answer: Mapping[str, Any], facts: Mapping[str, Any]) -> Found:
+    zones = [
+        item
+        for item in answer.get("AvailabilityZones") or []
+        if item["ZoneName"] not in (facts.get("excludeNames") or [])
+        and item.get("ZoneId") not in (facts.get("excludeZoneIds") or [])
+    ]
+    zones.sort(key=lambda item: str(item["ZoneName"]))
+    return {}, {
+        "names": [item["ZoneName"] for item in zones],
+        "zoneIds": [item.get("ZoneId", "") for item in zones],
+        "groupNames": sorted({item.get("GroupName") or item.get("RegionName", "") for item in zones}),
+    }
+
+
+MAKERS: dict[str, Callable[[Api, Mapping[str, Any]], dict[str, Any]]] = {
+    "get_region": _region,
+    "get_partition": _partition,
+    "get_policy_document": _policy_document,
+}
+"""Functions that make the whole result."""
+FINDERS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Found]] = {
+    "get_ami": _ami,
+    "get_availability_zones": _zones,
+}
+"""Functions that find the item in the API's answer."""
