@@ -2,8 +2,10 @@
 
     python -m components.versions refresh            # look the pinned regions up again
     python -m components.versions refresh eu-south-2 # and add a region
+    python -m components.versions check              # name what is outdated, write nothing
 
-needs credentials for AWS; it reads Canonical's public SSM parameters, rewrites the file, and the diff is for review.
+need credentials for AWS; they read Canonical's public SSM parameters. `refresh` rewrites the file, and the diff is for
+review. `check` exits with 1 when a newer image is there: it is news, and never a diff of a stack.
 """
 
 import argparse
@@ -121,6 +123,17 @@ def refreshed(images: Images, regions: list[str], lookup: Lookup, today: str) ->
     return result
 
 
+def outdated(images: Images, lookup: Lookup) -> list[str]:
+    """A line for each pinned image that is not the current one."""
+    found = refreshed(images, [], lookup, "")
+    return [
+        f"{region} {architecture.value}: pinned {image.id} of {image.date}, current {found[region][architecture].id}"
+        for region, by_architecture in images.items()
+        for architecture, image in by_architecture.items()
+        if found[region][architecture].id != image.id
+    ]
+
+
 def _ssm(region: str, parameter: str) -> str:
     import boto3  # noqa: PLC0415 - only the command needs it, and it is slow to import
 
@@ -128,17 +141,25 @@ def _ssm(region: str, parameter: str) -> str:
     return value
 
 
-def main(arguments: list[str]) -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m components.versions", description=__doc__)
+def main(arguments: list[str]) -> int:
+    """The commands; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m components.versions", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     refresh = commands.add_parser("refresh", help="look the images up in AWS and rewrite versions.yaml")
     refresh.add_argument("regions", nargs="*", help="regions to add")
-    regions = parser.parse_args(arguments).regions
+    commands.add_parser("check", help="name the pinned images that are not the current ones")
+    asked = parser.parse_args(arguments)
+    if asked.command == "check":
+        lines = outdated(load(), _ssm)
+        sys.stdout.writelines(f"{line}\n" for line in lines)
+        return 1 if lines else 0
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    FILE.write_text(render(refreshed(load(), regions, _ssm, today)))
+    FILE.write_text(render(refreshed(load(), asked.regions, _ssm, today)))
     sys.stdout.write(f"wrote {FILE.name}: read the diff before you commit it\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

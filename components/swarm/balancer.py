@@ -10,6 +10,7 @@ from components import tags
 DEREGISTRATION_SECONDS = 30
 """A spot instance has 120 s from notice to end, and its services have to be drained in them too."""
 _HEALTH_SECONDS = 10
+_HEALTH_TIMEOUT = 5
 _HEALTH_COUNT = 2
 
 
@@ -104,6 +105,7 @@ class TcpBalancer(pulumi.ComponentResource):
                 "path": port.get("health_path"),
                 "matcher": "200" if has_health_port else None,
                 "interval": _HEALTH_SECONDS,
+                "timeout": _HEALTH_TIMEOUT,
                 "healthy_threshold": _HEALTH_COUNT,
                 "unhealthy_threshold": _HEALTH_COUNT,
             },

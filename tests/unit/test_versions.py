@@ -1,6 +1,7 @@
 """The pinned images: complete, in the form that the refresh writes, and refused by name where there is none."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -54,3 +55,25 @@ def test_an_id_that_was_not_verified_is_dated_anew_when_aws_confirms_it() -> Non
     known = {"r": {Architecture.AMD64: Image("ami-x", "2026-01-01", verified=False, source="a list")}}
     found = versions.refreshed(known, [], lambda _region, _parameter: "ami-x", "2026-11-23")
     assert found["r"][Architecture.AMD64].verified and found["r"][Architecture.AMD64].date == "2026-11-23"
+
+
+def test_an_outdated_image_is_named_and_a_current_one_is_not() -> None:
+    image = Image("ami-old", "2026-01-01", verified=True, source="")
+    known = {"r": {Architecture.AMD64: image, Architecture.ARM64: replace(image, id="ami-arm64")}}
+    lines = versions.outdated(known, lambda _region, parameter: "ami-arm64" if "arm64" in parameter else "ami-new")
+    assert lines == ["r amd64: pinned ami-old of 2026-01-01, current ami-new"]
+
+
+def test_check_says_by_its_status_that_there_is_news_and_writes_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = versions.FILE.read_bytes()
+    monkeypatch.setattr(versions, "_ssm", lambda region, parameter: f"ami-{region}-{'arm64' in parameter}")
+    assert versions.main(["check"]) == 1
+    assert len(capsys.readouterr().out.splitlines()) == sum(len(region) for region in versions.load().values())
+    current = {(r, a): image.id for r, region in versions.load().items() for a, image in region.items()}
+    monkeypatch.setattr(
+        versions, "_ssm", lambda region, parameter: current[region, Architecture(parameter.split("/")[-4])]
+    )
+    assert versions.main(["check"]) == 0
+    assert versions.FILE.read_bytes() == before
