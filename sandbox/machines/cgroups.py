@@ -99,3 +99,25 @@ def remove(sandbox: str, host: str = "", patience: float = 5.0) -> None:
         if time.monotonic() > deadline:
             raise RuntimeError(f"control groups are left: {left[:3]}")
         time.sleep(0.05)
+
+
+def freeze(sandbox: str, host: str) -> None:
+    """Stop every process of a host where it stands."""
+    _set_freezer(sandbox, host, "FROZEN")
+
+
+def thaw(sandbox: str, host: str) -> None:
+    """Let a frozen host go on; one that is off needs nothing."""
+    if (ROOT / "freezer" / sandbox / host).exists():
+        _set_freezer(sandbox, host, "THAWED")
+
+
+def _set_freezer(sandbox: str, host: str, wanted: str, patience: float = 10.0) -> None:
+    file = ROOT / "freezer" / sandbox / host / "freezer.state"
+    deadline = time.monotonic() + patience
+    file.write_text(wanted)
+    while (now := file.read_text().strip()) != wanted:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{host} does not become {wanted} in {patience} s (it is {now})")
+        time.sleep(0.02)
+        file.write_text(wanted)

@@ -132,7 +132,7 @@ class Cloud:
             roles = self.client("iam").get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]
             return {"name": roles[0]["RoleName"], "arn": roles[0]["Arn"]} if roles else {}
 
-        return self._remember("role", profile_arn, 10, ask)
+        return self.remember("role", profile_arn, 10, ask)
 
     def credentials(self, instance_id: str, role_arn: str) -> dict[str, Any]:
         """Temporary credentials of a role for an instance, from STS, renewed when a quarter of an hour is left."""
@@ -141,7 +141,7 @@ class Cloud:
             answer = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName=instance_id, DurationSeconds=3600)
             return dict(answer["Credentials"])
 
-        return self._remember("credentials", f"{instance_id} {role_arn}", 2700, ask)
+        return self.remember("credentials", f"{instance_id} {role_arn}", 2700, ask)
 
     def lifecycle_state(self, instance_id: str) -> str:
         """Auto Scaling's lifecycle state of an instance, empty when it is in no group. Remembered for a second."""
@@ -151,9 +151,10 @@ class Cloud:
             entries = answer["AutoScalingInstances"]
             return str(entries[0]["LifecycleState"]) if entries else ""
 
-        return self._remember("lifecycle", instance_id, 1, ask)
+        return self.remember("lifecycle", instance_id, 1, ask)
 
-    def _remember(self, kind: str, key: str, seconds: float, ask: Callable[[], T]) -> T:
+    def remember(self, kind: str, key: str, seconds: float, ask: Callable[[], T]) -> T:
+        """The answer to a question, asked again when it is older than some seconds."""
         with self._lock:
             kept = self._cache.get((kind, key))
         if kept and time.monotonic() - kept[0] < seconds:

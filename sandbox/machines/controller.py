@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sandbox.machines import cgroups, image, mounts, names
+from sandbox.machines import cgroups, image, mounts, names, registry
 from sandbox.machines.host import Host
 from sandbox.machines.namespaces import Namespace
 from sandbox.machines.network import Network
@@ -114,10 +114,9 @@ def stop(state: Path) -> None:
     living = running(state)
     if living:
         end([living])
-    for record in ("registry.json",):
-        kept = read_json(machines / record)
-        if kept:
-            end([ProcessId(int(kept["pid"]), str(kept["start_time"]))])
+    served = registry.living(machines)
+    if served:
+        end([served])
     cgroups.kill(names.cgroup(key))
     cgroups.remove(names.cgroup(key))
     mounts.unmount_below(machines)

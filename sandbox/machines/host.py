@@ -1,6 +1,7 @@
-"""One booted host: its folder, its boot by systemd-nspawn, its end. All memory is in files: any process can take over."""
+"""One booted host: its folder, its boot by systemd-nspawn, its end. All memory is in files."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -54,8 +55,10 @@ class Host:
         return read_json(self.folder / "host.json")
 
     def note(self, **changes: Any) -> None:
-        """Change fields of the record."""
-        write_json(self.folder / "host.json", {**self.record(), **changes})
+        """Change fields of the record (the controller and a command may both do so at once)."""
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            write_json(self.folder / "host.json", {**self.record(), **changes})
 
     def identity(self) -> Identity | None:
         """What the host was made as; None before `prepare`."""
@@ -134,7 +137,7 @@ class Host:
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network", "LC_ALL": "C"},
         )
         supervisor = ProcessId(process.pid, start_time(process.pid) or "")
-        self.note(supervisor=asdict(supervisor), leader=None, boots=self.record().get("boots", 0) + 1)
+        self.note(supervisor=asdict(supervisor), leader=None, boot=False, boots=self.record().get("boots", 0) + 1)
         deadline = time.monotonic() + 20
         while not (leader := self.leader()):
             if process.poll() is not None or time.monotonic() > deadline:
@@ -189,6 +192,7 @@ class Host:
     def cut_power(self) -> None:
         """Kill PID 1 (the kernel then kills all in its namespace) and clear what nspawn leaves. The disk stays."""
         self.signal(signal.SIGKILL)
+        cgroups.thaw(self.group, self.id)  # a frozen process does not die
         self._end_remains()
 
     def destroy(self) -> None:

@@ -1,4 +1,4 @@
-"""The instance metadata service, version 2 only, for all hosts of a VPC: it sits in the router, knows a host by its address.
+"""The instance metadata service, version 2 only, for all hosts of a VPC. In the router, it knows a host by its address.
 
 Being one hop away from a host (not on it) makes the hop limit real: with 1 the answer to a token request dies on the
 way into a container. Source of paths and codes: AWS, "Instance metadata categories" and "Use IMDSv2".

@@ -11,7 +11,7 @@ API = "169.254.100.1"
 REGISTRY = "169.254.100.2"
 REGISTRY_PORT = 5000
 BALANCERS = "169.254.101.0/24"
-HOSTS_FILE = "hosts"
+HOSTS_FILE = "etc-hosts"
 
 
 def sandbox_key(state: Path) -> str:

@@ -35,7 +35,7 @@ class Cuts:
     hosts: list[str] = field(default_factory=list)
     """Instances cut from every other host and from the load balancers."""
     api: list[str] = field(default_factory=list)
-    """Zones or instances that do not reach the AWS API, registry and DNS either (IMDS stays: it is the hypervisor's)."""
+    """Zones or instances that do not reach AWS API, registry and DNS either (IMDS stays: it is the hypervisor's)."""
     pairs: list[list[str]] = field(default_factory=list)
     """Pairs of instances or zones cut from each other only."""
 

@@ -9,15 +9,16 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
-from sandbox.machines import controller, image, names
+from sandbox.machines import controller, image, names, registry
 from sandbox.machines.cloud import API_ERRORS, GONE, OFF, ON, Cloud, Instance
 from sandbox.machines.host import GRACE_SECONDS, REBOOTED, Host, Identity
 from sandbox.machines.network import Network, Wire
 from sandbox.machines.services import Services
-from sandbox.state import write, write_json
+from sandbox.state import read_json, write, write_json
 
 log = logging.getLogger("machines")
 LOOK_SECONDS = 0.5
@@ -81,10 +82,13 @@ class Reconciler:
             raise RuntimeError("the hosts' image is not there: python -m sandbox.machines.image makes it")
         self.image = found
         self._pool = ThreadPoolExecutor(8, "host")
+        self._watchers = ThreadPoolExecutor(4, "watch")
+        self._looking: dict[str, Future[None]] = {}
         self._busy: dict[str, Future[None]] = {}
         self._booting: dict[str, float] = {}
         self._misses: dict[str, int] = {}
         self._retry: dict[str, float] = {}
+        self._failures: dict[str, int] = {}
         self._told: dict[str, tuple[str, float, int]] = {}
         self._instances: dict[str, Instance] = {}
         self._listing = ""
@@ -97,6 +101,10 @@ class Reconciler:
             if identity:
                 self.services.serve_vpc(identity.wire.vpc_id)
         self.network.enforce(self._wires())
+        try:
+            log.info("registry: %s", registry.start(self.machines))
+        except (RuntimeError, OSError):
+            log.exception("no registry: hosts find no images")
         write(self.machines / "ready", str(os.getpid()))
         log.info("controller %s: endpoint %s, image %s", os.getpid(), self.cloud.endpoint, self.image.folder.name)
         failing = False
@@ -124,12 +132,12 @@ class Reconciler:
             self._misses[host.id] = 0 if host.id in self._instances else self._misses.get(host.id, 0) + 1
             if self._misses[host.id] >= MISSES_MEAN_GONE:
                 self._begin(host.id, lambda host=host: self._destroy(host, report=False))  # type: ignore[misc]
-            self._report_health(host)
+            self._watch(host)
 
     def _look(self) -> dict[str, int]:
         """Bring `_instances` up to date; the control API's short list tells whether the long answer is worth asking."""
         listing = self.cloud.ask("instances")
-        entries = listing.get("answer", []) if listing else []
+        entries = listing.get("instances", []) if listing else []
         text = json.dumps(entries, sort_keys=True)
         if listing is None or text != self._listing or any(e["id"] not in self._instances for e in entries):
             self._instances = self.cloud.instances()
@@ -147,7 +155,7 @@ class Reconciler:
         record = host.record()
         action = decide(
             instance.state,
-            exists=bool(record.get("boots")),
+            exists=bool(record.get("boots")) and not record.get("boot"),
             alive=bool(record) and host.leader() is not None,
             powered=host.powered(),
             ended=host.exit_code(),
@@ -185,8 +193,10 @@ class Reconciler:
             try:
                 act()
             except Exception:
-                log.exception("%s: failed, tried again in 5 s", instance_id)
-                self._retry[instance_id] = time.monotonic() + 5
+                self._failures[instance_id] = min(self._failures.get(instance_id, 0) + 1, 6)
+                pause = 2 ** self._failures[instance_id]
+                log.exception("%s: failed, tried again in %s s", instance_id, pause)
+                self._retry[instance_id] = time.monotonic() + pause
                 self._booting.pop(instance_id, None)
 
         self._busy[instance_id] = self._pool.submit(guarded)
@@ -258,13 +268,27 @@ class Reconciler:
         self.cloud.tell(f"instances/{instance_id}", dict(facts))
         self._listing = ""
 
+    def _watch(self, host: Host) -> None:
+        """Look at one host, apart from the others: a hung one answers late."""
+        instance, looking = self._instances.get(host.id), self._looking.get(host.id)
+        if instance is None or instance.state not in ON or (looking and not looking.done()):
+            return
+        notice = read_json(host.folder / "spot.json")
+        if notice and datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") >= notice["time"]:
+            (host.folder / "spot.json").unlink(missing_ok=True)
+            self._begin(host.id, lambda: self._interrupt(host.id, notice["action"]))
+        busy = self._busy.get(host.id)
+        if time.monotonic() >= self._told.get(host.id, ("", 0.0, -1))[1] and not (busy and not busy.done()):
+            self._looking[host.id] = self._watchers.submit(self._report_health, host)
+
+    def _interrupt(self, instance_id: str, action: str) -> None:
+        log.info("%s: spot interruption, %s", instance_id, action)
+        ec2 = self.cloud.client("ec2")
+        (ec2.terminate_instances if action == "terminate" else ec2.stop_instances)(InstanceIds=[instance_id])
+
     def _report_health(self, host: Host) -> None:
         """Status checks and console, each only when it changed and not too often."""
-        checks, next_look, size = self._told.get(host.id, ("", 0.0, -1))
-        if time.monotonic() < next_look or (host.id in self._busy and not self._busy[host.id].done()):
-            return
-        if host.id not in self._instances or self._instances[host.id].state not in ON:
-            return
+        checks, _, size = self._told.get(host.id, ("", 0.0, -1))
         system = host.system_state() if host.powered() else "off"
         if system not in ("initializing", "starting", "maintenance"):
             self._booting.pop(host.id, None)

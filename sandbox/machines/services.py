@@ -3,15 +3,21 @@
 import asyncio
 import logging
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from sandbox.machines import dns, imds, names, relay
-from sandbox.machines.cloud import GONE, Cloud, Instance
+from sandbox.machines import balancers, dns, imds, names, relay
+from sandbox.machines.cloud import API_ERRORS, GONE, Cloud, Instance
 from sandbox.machines.network import Network
+from sandbox.machines.proxy import Proxies
 from sandbox.state import read_json
 
 log = logging.getLogger("machines.services")
+BALANCER_SECONDS = 2.0
+"""How often the API is asked about load balancers."""
 
 
 class Services:
@@ -28,11 +34,17 @@ class Services:
         self._lock = threading.Lock()
         self._hosts: dict[tuple[str, str], Instance] = {}
         self._names: dict[tuple[str, str], str] = {}
+        self._addresses: dict[str, str] = {}
+        self._reports = ThreadPoolExecutor(1, "reports")
+        self._reported: dict[str, list[dict[str, Any]]] = {}
+        self.proxies = Proxies(machines, network, self.loop, self._address, self._tell_health)
+        threading.Thread(target=self._follow_balancers, name="balancers", daemon=True).start()
 
     def update(self, instances: dict[str, Instance]) -> None:
         """Take note of who lives where."""
         living = [i for i in instances.values() if i.state not in GONE or (self.machines / "hosts" / i.id).exists()]
         self._hosts = {(i.vpc_id, i.ip): i for i in sorted(living, key=lambda i: i.launched)}
+        self._addresses = {i.id: i.ip for i in living}
         self._names = {(i.vpc_id, names.private_dns(i.ip, self.cloud.region)): i.ip for i in living}
 
     def serve_vpc(self, vpc_id: str) -> None:
@@ -67,5 +79,27 @@ class Services:
         return await asyncio.open_connection("127.0.0.1", int(kept["port"]))
 
     def _lookup(self, vpc_id: str, name: str) -> list[str] | None:
-        found = self._names.get((vpc_id, name))
+        found = self._names.get((vpc_id, name)) or self.proxies.inside.get((vpc_id, name))
         return [found] if found else None
+
+    def _address(self, target: str) -> str | None:
+        """Where a target lives: an instance's host, or the address itself for targets of type ip."""
+        return self._addresses.get(target) if target.startswith("i-") else target
+
+    def _tell_health(self, arn: str, entries: list[dict[str, Any]]) -> None:
+        """Report a group's health when it changed (called in the event loop, so sent by another thread)."""
+        if self._reported.get(arn) != entries:
+            self._reported[arn] = entries
+            self._reports.submit(self.cloud.tell, "target-health", {"target_group": arn, "targets": entries})
+
+    def _follow_balancers(self) -> None:
+        failing = False
+        while True:
+            time.sleep(BALANCER_SECONDS)
+            try:
+                self.proxies.follow(*balancers.read(self.cloud))
+                failing = False
+            except (*API_ERRORS, RuntimeError, OSError, TimeoutError) as error:
+                if not failing:
+                    log.warning("load balancers: %s", error)
+                failing = True
