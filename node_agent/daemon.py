@@ -57,8 +57,9 @@ def render(config: AgentConfig, me: Identity, engine_major: int, endpoint: str |
 def drop_in(config: AgentConfig, dockerd: str) -> str:
     """The service's own command line names its sockets, and ``hosts`` in daemon.json would clash with it."""
     api = f" -H tcp://0.0.0.0:{API_PORT}" if config.is_manager else ""
-    command = f"{dockerd} -H fd://{api} --containerd=/run/containerd/containerd.sock"
-    return f"[Service]\nExecStart=\nExecStart={command}\nRestart=always\nRestartSec=2\n"
+    command = f"{dockerd} -H fd://{api} --containerd=/run/containerd/containerd.sock $DOCKER_OPTS"
+    lines = ["[Service]", "EnvironmentFile=-/etc/default/docker", "ExecStart=", f"ExecStart={command}"]
+    return "\n".join([*lines, "Restart=always", "RestartSec=2", ""])
 
 
 def ensure(config: AgentConfig, me: Identity) -> bool:

@@ -948,7 +948,7 @@ def check_force(world: World, host: Host) -> None:
     fenced = {e.instance for e in world.ledger().values() if e.fenced}
     could = [
         n for n, (i, _) in raft.members.items()
-        if world.hosts[i].up and i not in fenced and i != host.instance
+        if world.hosts[i].up and i not in fenced and i != host.instance and world.states[i][-1][1] != "terminated"
         and world.hosts[i].raft == raft.id and world.hosts[i].node_id == n
     ]  # fmt: skip
     if len(could) >= len(raft.members) // 2 + 1:

@@ -385,6 +385,9 @@ def test_the_init_winner_dies_at_any_step(make: Make, step: int, fate: str, when
     died = world.crashed[0][1]
     for process in world.agents.values():
         process.crash_at = None
+    for _, other in world.crashed[1:]:
+        if other not in world.agents:
+            world._start_agent(world.hosts[other], 5.0)
     meet_fate(world, world.hosts[died], fate)
     world.converge()
     assert len(world.led()) == 1
