@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,15 +12,15 @@ from rich.console import Console
 from rich.table import Table
 
 from sandbox.engine.plugins import Choice
-from sandbox.state import State
+from sandbox.state import CHECKOUT, State
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="AWS on this machine."
 )
 faults_app = typer.Typer(invoke_without_command=True, help="Faults of the AWS API: show, set, clear.")
 app.add_typer(faults_app, name="faults")
-out = Console(soft_wrap=True, highlight=False)
-errors = Console(stderr=True, soft_wrap=True, highlight=False)
+out = Console(soft_wrap=True, highlight=False, emoji=False)
+errors = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -102,6 +104,55 @@ def execute(context: typer.Context) -> None:
     from sandbox.engine.execute import main  # noqa: PLC0415
 
     main(context.args)
+
+
+@app.command()
+def leaks(
+    stack: Annotated[str | None, typer.Option(help="Only this stack, as project/stack.")] = None,
+    region: Annotated[list[str] | None, typer.Option(help="More regions; those that were called are searched.")] = None,
+    *,
+    as_json: JsonOption = False,
+    real: Annotated[bool, typer.Option(help="Search the account of the environment, by tag, not the sandbox.")] = False,
+) -> None:
+    """Print what AWS still holds; exit 1 when something is left behind."""
+    from sandbox import lifecycle  # noqa: PLC0415
+    from sandbox.leaks import command, search  # noqa: PLC0415
+    from sandbox.leaks.model import Class  # noqa: PLC0415
+
+    state = State.find()
+    try:
+        if real:
+            regions: list[str | None] = [*region] if region else [None]
+            found = [f for r in regions for f in search.search(command.clients_of_aws(r), stack, whole_account=False)]
+        else:
+            called = lifecycle.control(state.read(), "GET", "")["regions"]
+            found = command.of_sandbox(state, stack, {*called, *(region or [])})
+    except RuntimeError as error:
+        raise _fail(error) from error
+    if as_json:
+        print(json.dumps(command.summary(found), indent=2))
+    else:
+        for line in command.lines(found):
+            _say(line)
+    if any(finding.klass is Class.LEFT for finding in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def repair(
+    stack: Annotated[str, typer.Option("--stack", "-s", help="The stack.")],
+    project: Annotated[Path, typer.Option(help="The project's folder.")] = CHECKOUT,
+) -> None:
+    """Make a stack usable after an interrupted run; exit 1 when its holder lives."""
+    from sandbox.engine import repair as engine_repair  # noqa: PLC0415
+
+    state = State.find()
+    try:
+        name = engine_repair.project_name(project)
+        if not engine_repair.repair(state, project.resolve(), name, stack, _say):
+            _say(f"stack {stack}: nothing to repair")
+    except (RuntimeError, subprocess.TimeoutExpired) as error:
+        raise _fail(error) from error
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """The control API under /_timonel/ (and /healthz): what tests and the machines say to the sandbox itself. JSON only.
 
-GET  /healthz                        {ok, calls}
+GET  /healthz                        {ok, calls, regions: those that were called}
 GET  /_timonel/faults, PUT {...}     faults.Settings; PUT replaces them all
 GET  /_timonel/settings, PUT {...}   world.Settings; PUT changes those given
 GET  /_timonel/calls?since=N         the journal after call N
@@ -42,7 +42,11 @@ class Control:
         self.clock = clock
         self.lock = lock
         self.routes: dict[tuple[str, str], Callable[[dict[str, str], Any], Any]] = {
-            ("GET", "healthz"): lambda query, content: {"ok": True, "calls": journal.count},
+            ("GET", "healthz"): lambda query, content: {
+                "ok": True,
+                "calls": journal.count,
+                "regions": sorted(journal.regions),
+            },
             ("GET", "faults"): lambda query, content: faults.show(),
             ("PUT", "faults"): self._set_faults,
             ("GET", "settings"): lambda query, content: asdict(WORLD.settings),
@@ -93,7 +97,7 @@ class Control:
     def _reset(self, query: dict[str, str], content: Any) -> Any:
         moto_api_backend.reset()
         WORLD.reset()
-        self.journal.calls.clear()
+        self.journal.clear()
         return {}
 
     def _set_controller(self, query: dict[str, str], content: Any) -> Any:

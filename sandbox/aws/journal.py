@@ -21,6 +21,7 @@ class Journal:
     def __init__(self) -> None:
         self.calls: deque[dict[str, Any]] = deque(maxlen=LIMIT)
         self.count = 0
+        self.regions: set[str] = set()
 
     def resources(self, call: Call) -> list[dict[str, Any]]:
         """ARNs and tags of what the call names, as they are before it: a delete's are gone after it."""
@@ -31,6 +32,7 @@ class Journal:
         code = int(status.split(maxsplit=1)[0])
         match = _CODE.search(content) if code >= 400 else None
         self.count += 1
+        self.regions.add(call.region)
         self.calls.append(
             {
                 "number": self.count,
@@ -46,6 +48,11 @@ class Journal:
                 "error": next(g for g in match.groups() if g).decode() if match else None,
             }
         )
+
+    def clear(self) -> None:
+        """Forget everything but the count."""
+        self.calls.clear()
+        self.regions.clear()
 
     def since(self, number: int) -> list[dict[str, Any]]:
         """The calls after that number."""

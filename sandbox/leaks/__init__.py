@@ -1,0 +1,1 @@
+"""What a destroyed stack left in AWS: a lister for each service of the stacks. Works against real AWS too."""
