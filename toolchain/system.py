@@ -1,5 +1,6 @@
 """Programs of the operating system: what is missing, and its installation by apt where that may be done."""
 
+import importlib.util
 import os
 import shutil
 import tomllib
@@ -23,12 +24,15 @@ class SystemProgram:
     package: str
     """Its package in Debian and Ubuntu."""
     program: str
-    """The command (or absolute path) that shows it is there."""
+    """What shows that it is there: a command, an absolute path, or `module NAME` of this Python."""
     why: str
     """What it is needed for."""
 
     def is_there(self) -> bool:
-        """Whether it can be run."""
+        """Whether it can be used."""
+        if self.program.startswith("module "):
+            importlib.invalidate_caches()  # it may have been installed since this process began
+            return importlib.util.find_spec(self.program.removeprefix("module ")) is not None
         search = os.pathsep.join([os.environ.get("PATH", os.defpath), SYSTEM_PATH])
         return shutil.which(self.program, path=search) is not None
 

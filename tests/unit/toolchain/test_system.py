@@ -29,6 +29,21 @@ def test_every_program_of_the_list_has_a_package_and_a_reason():
             assert program.why, f"{program.package} is asked for without a reason"
 
 
+@pytest.mark.parametrize(
+    ("program", "there"),
+    [
+        ("sh", True),
+        ("/bin/sh", True),
+        ("module json", True),
+        ("no-such", False),
+        ("/no/such", False),
+        ("module no_such", False),
+    ],
+)
+def test_a_program_is_a_command_a_path_or_a_module_of_python(program, there):
+    assert system.SystemProgram("package", program, "is needed by this test").is_there() is there
+
+
 @pytest.mark.usefixtures("groups")
 def test_only_what_is_missing_is_named():
     assert [program.package for program in system.missing(["whole", "holed"])] == ["absent-package"]
