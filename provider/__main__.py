@@ -6,7 +6,8 @@ from pathlib import Path
 # The folder itself is first on the path when Python runs it; its parent is what makes it the package `provider`.
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from provider.serve import main  # noqa: E402 (needs the path above)
+from provider.serve import serve  # noqa: E402 (needs the path above)
+from provider.timonel import TimonelProvider  # noqa: E402
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    serve(TimonelProvider, sys.argv[1:])

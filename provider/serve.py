@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -12,7 +13,7 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
 
 from provider.errors import ProviderError
-from provider.timonel import TimonelProvider
+from provider.timonel import Log, TimonelProvider
 
 VERSION = "0.1.0"
 
@@ -43,22 +44,24 @@ for _name in CALLS:
     setattr(TimonelServicer, _name, _without_trace(getattr(ProviderServicer, _name)))
 
 
-def engine_log(engine_address: str) -> Callable[[str, str], None]:
+def engine_log(engine_address: str) -> Log:
     """A log that writes to the resource's line of the engine's display."""
     channel = grpc.insecure_channel(engine_address, options=_GRPC_CHANNEL_OPTIONS)
     engine = engine_pb2_grpc.EngineStub(channel)
 
     def log(urn: str, message: str) -> None:
         request = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=urn)
-        # Losing a progress line must not fail the work that it tells of.
-        engine.Log.future(request, timeout=10)
+        # Losing a progress line must not fail the work that it tells of. (A future that nobody keeps would be
+        # cancelled when it is collected, so the call is waited for.)
+        with suppress(grpc.RpcError):
+            engine.Log(request, timeout=10)
 
     return log
 
 
-async def _serve(engine_address: str) -> None:
+async def _serve(make: Callable[[Log], TimonelProvider], engine_address: str) -> None:
     server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
-    provider = TimonelProvider(engine_log(engine_address))
+    provider = make(engine_log(engine_address))
     servicer = TimonelServicer([engine_address], VERSION, provider, engine_address)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -68,18 +71,17 @@ async def _serve(engine_address: str) -> None:
     await server.wait_for_termination()
 
 
-def main(arguments: list[str]) -> None:
+def serve(make: Callable[[Log], TimonelProvider], arguments: list[str]) -> None:
     """Serve until the engine ends the process.
 
     Args:
+        make: makes the provider around the log that it may use.
         arguments: the engine's address first; flags that an engine may add are not used.
     """
     addresses = [argument for argument in arguments if not argument.startswith("-")]
     if not addresses:
-        sys.exit(
-            "usage: python provider ENGINE-ADDRESS (the Pulumi engine starts this; there is nothing to run by hand)"
-        )
+        sys.exit("usage: python FOLDER ENGINE-ADDRESS (the Pulumi engine starts this; there is nothing to run by hand)")
     try:
-        asyncio.run(_serve(addresses[0]))
+        asyncio.run(_serve(make, addresses[0]))
     except KeyboardInterrupt:
         return
