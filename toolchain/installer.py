@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from toolchain import paths, steps
@@ -36,6 +34,9 @@ def install(target: Path, url: str = URL) -> None:
     Raises:
         ToolchainError: the installer cannot be reached within REACH_SECONDS, or it failed.
     """
+    import urllib.error  # noqa: PLC0415 - every make target runs this module, and hardly one gets here
+    import urllib.request  # noqa: PLC0415
+
     script = target / "install.sh"
     try:
         with urllib.request.urlopen(url, timeout=REACH_SECONDS) as answer:  # noqa: S310 - a constant https address

@@ -1,9 +1,9 @@
 """The commands of `python3 -m toolchain`."""
 
 import json
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from toolchain import cli, engine, paths
@@ -79,8 +79,14 @@ def test_versions_names_everything_in_use():
 
 def test_a_setup_that_has_nothing_to_do_costs_under_a_second():
     assert toolchain("setup").returncode == 0, "the first may have something to do"
-    started = time.monotonic()
+    before = processor_seconds()
     answer = toolchain("setup")
-    spent = time.monotonic() - started
+    spent = processor_seconds() - before
     assert answer.stderr == "", f"and says nothing: {answer.stderr}"
     assert spent < 1, f"every target pays for it: {spent:.2f} s"
+
+
+def processor_seconds() -> float:
+    """What the children of this process have used; unlike the clock's time, other programs do not lengthen it."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
