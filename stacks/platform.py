@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import pulumi
+
 from components.errors import InputError
 from stacks.keys import key_of_argument
 from stacks.outputs import ClusterOutputs, Outputs
@@ -48,13 +50,17 @@ class _Swarm:
     @staticmethod
     def check(settings: Settings, network: Mapping[str, Any]) -> None:
         """Hold the settings against the cluster's rules, with what is known of the network before it is made."""
+        import pulumi_aws as aws  # noqa: PLC0415
+
         from components.swarm.checks import check  # noqa: PLC0415
+        from components.swarm.lookups import find_image  # noqa: PLC0415
 
         without_ids = {"vpc_id": "", "private_subnet_ids": []}
         if network["has_public_subnets"]:
             without_ids["public_subnet_ids"] = []
         shared = ("cidr", "zones", "has_internet_egress", "interface_endpoints")
-        check(_Swarm._args(settings, {**without_ids, **{key: network[key] for key in shared}}))
+        plan = check(_Swarm._args(settings, {**without_ids, **{key: network[key] for key in shared}}))
+        find_image(plan, aws.get_region().region, pulumi.InvokeOptions())
 
     @staticmethod
     def make(settings: Settings, access: Mapping[str, str], network: "Network") -> ClusterOutputs:

@@ -12,7 +12,7 @@ from components.hosts.artefact import Artefact
 from components.hosts.group import HostGroup
 from components.hosts.policies import Place
 from components.hosts.role import HostRole
-from components.swarm import addresses, checks
+from components.swarm import addresses, checks, lookups
 from components.swarm.args import ReadinessArgs, SwarmClusterArgs
 from components.swarm.balancer import TcpBalancer, TcpPortArgs
 from components.swarm.nodes import Nodes
@@ -160,15 +160,7 @@ class SwarmCluster(pulumi.ComponentResource):
         )
 
     def _find_image(self) -> images.MachineImage:
-        plan, lookup = self._plan, pulumi.InvokeOptions(parent=self)
-        types = {"managers.instance_type": plan.manager_type}
-        for index, pool in enumerate(plan.pools):
-            for place, instance_type in enumerate(pool.instance_types):
-                types[f"worker_pools[{index}].instance_types[{place}]"] = instance_type
-        images.check_instance_types(types, plan.architecture, lookup)
-        return images.look_up(
-            region=self._place.region, architecture=plan.architecture, image_id=plan.image_id, opts=lookup
-        )
+        return lookups.find_image(self._plan, self._place.region, pulumi.InvokeOptions(parent=self))
 
     # What is made
 

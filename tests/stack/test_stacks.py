@@ -127,7 +127,7 @@ def test_only_the_settings_read_pulumi_s_configuration() -> None:
 
 def _reads_config(path: Path) -> bool:
     text = path.read_text()
-    return "pulumi.Config(" in text or "runtime.config" in text or "import config as" in text
+    return "pulumi.Config(" in text or "pulumi.runtime.config" in text or "pulumi.runtime import config" in text
 
 
 def is_secret(value: Any) -> bool:
