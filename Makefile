@@ -42,16 +42,16 @@ preview: setup ## what `make up` would change
 
 # Without a running sandbox there is nothing to destroy: its AWS is gone with its process.
 down: setup ## destroy every stack of the sandbox, look for what was left, stop the sandbox
+	@run() { echo "$$*"; "$$@"; }; \
 	if $(SANDBOX) status >/dev/null; then \
-	  for stack in $$($(PULUMI) stack ls --json | $(PYTHON) -c 'import json, sys; print(*(s["name"] for s in json.load(sys.stdin)))'); do \
-	    echo "$(SANDBOX) repair --stack $$stack && $(PULUMI) destroy --yes --stack $$stack"; \
-	    $(SANDBOX) repair --stack $$stack; \
-	    $(PULUMI) destroy --yes --stack $$stack; \
+	  stacks=$$($(PULUMI) stack ls --json | $(PYTHON) -c 'import json, sys; print(*(s["name"] for s in json.load(sys.stdin)))'); \
+	  for stack in $$stacks; do \
+	    run $(SANDBOX) repair --stack $$stack; \
+	    run $(PULUMI) destroy --yes --stack $$stack; \
 	  done; \
-	  echo "$(SANDBOX) leaks"; \
-	  $(SANDBOX) leaks; \
-	fi
-	$(SANDBOX) down
+	  run $(SANDBOX) leaks; \
+	fi; \
+	run $(SANDBOX) down
 
 leaks: setup ## what is still there in the sandbox's AWS; exit 1 when something was left behind
 	$(SANDBOX) leaks
