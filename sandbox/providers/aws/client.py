@@ -119,7 +119,7 @@ class Api:
         Raises:
             ApiError: when the API says no, after retries of what may be retried.
         """
-        from botocore import exceptions, xform_name  # noqa: PLC0415
+        from botocore import exceptions, parsers, xform_name  # noqa: PLC0415
 
         client = self.client(service, region)
         shape = client.meta.service_model.operation_model(operation).input_shape
@@ -140,7 +140,7 @@ class Api:
             raise ApiError(
                 operation, "ParamValidation", f"botocore refuses these arguments: {sorted(shaped)}"
             ) from None
-        except exceptions.BotoCoreError as error:
+        except (exceptions.BotoCoreError, parsers.ResponseParserError) as error:
             raise ApiError(operation, type(error).__name__, str(error)) from None
 
     def identity(self) -> Mapping[str, str]:

@@ -235,7 +235,7 @@ class AwsProvider(sdk.Provider):
 
 
 def _token(request: Any) -> str:
-    """Give the resource's token: below a component the URN's type also names the parents (``a:b:C$aws:ec2/vpc:Vpc``)."""
+    """Give the token; below a component the URN's type also names the parents (``a:b:C$aws:ec2/vpc:Vpc``)."""
     return str(request.type).rpartition("$")[2]
 
 

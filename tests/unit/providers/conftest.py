@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
 from tests.unit.providers.driver import Driver
 
@@ -35,5 +34,4 @@ def _endpoint(record: Path, process: subprocess.Popen[bytes]) -> str:
 
 @pytest.fixture
 def driver(endpoint: str) -> Driver:
-    requests.post(f"{endpoint}/_timonel/reset", timeout=10)
     return Driver(endpoint)
