@@ -53,8 +53,12 @@ def on_path(search: str) -> tuple[Engine | None, str]:
     found = shutil.which("pulumi", path=os.pathsep.join(folders)) if folders else None
     if found is None:
         return None, "there is no pulumi on PATH"
-    version = _version(Path(found))
-    if not at_least(version, ENGINE_MINIMUM):
+    try:
+        version = _version(Path(found))
+        recent = at_least(version, ENGINE_MINIMUM)
+    except (OSError, ValueError, ToolchainError) as error:
+        return None, f"{found} does not say its version: {error}"
+    if not recent:
         return None, f"{found} is version {version}; {ENGINE_MINIMUM} or newer is needed"
     missing = [name for name in PROGRAMS if not (Path(found).resolve().parent / name).exists()]
     if missing:

@@ -51,6 +51,14 @@ def test_an_engine_on_path_without_its_language_host_is_passed_over_and_says_wha
     assert "lacks pulumi-language-python beside it" in engine.on_path(environ(bare)["PATH"])[1]
 
 
+@pytest.mark.parametrize("script", ["echo unknown", "echo broken >&2; exit 1"])
+def test_a_pulumi_on_path_that_does_not_say_its_version_is_passed_over(tmp_path, script):
+    broken = fake_engine(tmp_path / "path")
+    (broken / "pulumi").write_text(f"#!/bin/sh\n{script}\n")
+    assert engine.find(environ(broken)) is None, "someone else's broken program must not stop a setup"
+    assert "does not say its version" in engine.on_path(environ(broken)["PATH"])[1]
+
+
 def test_a_cached_engine_on_path_still_counts_as_what_it_is():
     made = fake_engine(build.folder())
     found = engine.find(environ(made))
