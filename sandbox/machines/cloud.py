@@ -1,8 +1,8 @@
 """What the AWS API says about instances, read with boto3, and the way back: the sandbox's control API."""
 
 import base64
-import contextlib
 import json
+import logging
 import threading
 import time
 import urllib.error
@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from sandbox.state import read_json
 
 T = TypeVar("T")
+log = logging.getLogger("machines.cloud")
 ON = frozenset({"pending", "running"})
 OFF = frozenset({"stopping", "stopped"})
 GONE = frozenset({"shutting-down", "terminated"})
@@ -177,10 +178,15 @@ class Cloud:
     def _control(self, path: str, method: str, body: bytes | None) -> dict[str, Any] | None:
         request = urllib.request.Request(f"{self.endpoint}/_timonel/{path}", body, method=method)  # noqa: S310  # loopback
         request.add_header("Content-Type", "application/json")
-        allowed = contextlib.suppress(urllib.error.URLError, OSError, ValueError)
-        with allowed, urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            content = json.loads(answer.read() or b"{}")
-            return content if isinstance(content, dict) else {"answer": content}
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+                content = json.loads(answer.read() or b"{}")
+                return content if isinstance(content, dict) else {"answer": content}
+        except urllib.error.HTTPError as error:
+            if error.code != 404:  # a plain moto server has no control API
+                log.warning("control API: %s %s: %s %s", method, path, error.code, error.read()[:300])
+        except (urllib.error.URLError, OSError, ValueError) as error:
+            log.warning("control API: %s %s: %s", method, path, error)
         return None
 
 

@@ -190,12 +190,10 @@ class Handler(BaseHTTPRequestHandler):
         if not asked.isdigit() or not 1 <= int(asked) <= LONGEST_TOKEN:
             return self._send(400)
         token = self.server.tokens.issue(instance.id, int(asked), time.time())
+        # For good, not for this answer alone: TCP would send it again, with the socket's hop limit of that moment.
         hops = int(instance.metadata.get("HttpPutResponseHopLimit") or 1)
         self.connection.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, hops)
-        self._send(200, token, {TTL_HEADER: asked})
-        self.wfile.flush()
-        self.connection.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 64)
-        return None
+        return self._send(200, token, {TTL_HEADER: asked})
 
     def do_GET(self) -> None:
         """Answer one path, with a token only."""

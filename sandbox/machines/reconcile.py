@@ -67,6 +67,11 @@ def decide(state: str, *, exists: bool, alive: bool, powered: bool, ended: int |
     return Action.STOP_INSTANCE if ended == 0 else Action.LOST_POWER
 
 
+def _now() -> str:
+    """The time as EC2 writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 class Reconciler:
     """Makes hosts follow instances until it is told to end."""
 
@@ -144,6 +149,11 @@ class Reconciler:
             self._listing = text
             states = {i.id: i.state for i in self._instances.values()}
             write_json(self.machines / "instances.json", dict(states))
+        for entry in entries:
+            notice = self.machines / "hosts" / entry["id"] / "spot.json"
+            told = entry.get("spot_notice")
+            if told and told["time"] > _now() and notice.parent.exists() and not notice.exists():
+                write_json(notice, told)
         return {entry["id"]: int(entry.get("reboots", 0)) for entry in entries}
 
     def _consider(self, instance: Instance, reboots: int) -> None:
@@ -219,6 +229,7 @@ class Reconciler:
         self.network.enforce(self._wires())
         host.note(reboots=reboots)
         host.boot(self.image.root, space.path)
+        self._told.pop(host.id, None)
         log.info(
             "%s: PID 1 runs after %.2f s (%s in %s)", host.id, time.monotonic() - start, instance.ip, instance.zone
         )
@@ -274,11 +285,13 @@ class Reconciler:
         if instance is None or instance.state not in ON or (looking and not looking.done()):
             return
         notice = read_json(host.folder / "spot.json")
-        if notice and datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") >= notice["time"]:
+        if notice and _now() >= notice["time"]:
             (host.folder / "spot.json").unlink(missing_ok=True)
             self._begin(host.id, lambda: self._interrupt(host.id, notice["action"]))
         busy = self._busy.get(host.id)
-        if time.monotonic() >= self._told.get(host.id, ("", 0.0, -1))[1] and not (busy and not busy.done()):
+        checks, due, _ = self._told.get(host.id, ("", 0.0, -1))
+        died = checks == "ok" and host.leader() is None
+        if (died or time.monotonic() >= due) and not (busy and not busy.done()):
             self._looking[host.id] = self._watchers.submit(self._report_health, host)
 
     def _interrupt(self, instance_id: str, action: str) -> None:
