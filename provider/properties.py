@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from pulumi.provider.experimental.property_value import Computed, PropertyValue
+from pulumi.provider.experimental.property_value import PropertyValue
+from pulumi.runtime import rpc
 
 Plain = dict[str, Any]
 
@@ -32,7 +33,7 @@ def to_wire(values: Plain, secrets: Iterable[str]) -> dict[str, PropertyValue]:
 def _plain(value: PropertyValue) -> Any:
     inner: Any = value.value
     match inner:
-        case Computed():
+        case rpc.UNKNOWN:
             return UNKNOWN
         case str() | bool() | None:
             return inner
@@ -48,7 +49,8 @@ def _plain(value: PropertyValue) -> Any:
 def _wire(value: Any) -> PropertyValue:
     match value:
         case _Unknown():
-            return PropertyValue.computed()
+            # Not PropertyValue.computed(): the SDK (3.272) cannot put it on the wire; it reads the mark as text.
+            return PropertyValue(rpc.UNKNOWN)
         case bool() | str() | None:
             return PropertyValue(value)
         case int() | float():

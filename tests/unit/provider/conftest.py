@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.provider import (
     CheckRequest,
     CreateRequest,
@@ -47,8 +48,9 @@ class Harness:
     def create(self, kind: str, inputs: dict[str, Any], *, preview: bool = False) -> tuple[str, dict[str, Any]]:
         request = CreateRequest(self.urn(kind), to_wire(inputs, ()), 0, preview)
         answer = asyncio.run(self.provider.create(request))
-        self.raw = answer.properties
-        return answer.resource_id or "", to_plain(answer.properties)
+        # Through the wire's form, as the engine gets it.
+        self.raw = PropertyValue.unmarshal_map(PropertyValue.marshal_map(answer.properties))
+        return answer.resource_id or "", to_plain(self.raw)
 
     def diff(self, kind: str, state: dict[str, Any], inputs: dict[str, Any]) -> DiffResponse:
         request = DiffRequest(self.urn(kind), "id", to_wire(state, ()), to_wire(inputs, ()), [])
