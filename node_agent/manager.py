@@ -52,8 +52,8 @@ from node_agent.steward import (
     wanted_labels,
 )
 
-BUSY, QUIET = 3.0, 10.0
-"""Seconds between passes while something is under way, and when nothing is."""
+AGAIN, BUSY, QUIET = 0.5, 3.0, 10.0
+"""Seconds between passes when something was done, while something is awaited, and when nothing is."""
 EC2_EVERY = 8.0
 """Seconds between readings of EC2."""
 SECRETS_EVERY = 60.0
@@ -123,7 +123,7 @@ class Manager:
     def step(self) -> float:
         """One pass. Returns the seconds to wait before the next."""
         started = self.p.clock.now()
-        action = Action(Do.WAIT)
+        action, acted = Action(Do.WAIT), False
         try:
             seen = self._observe()
             action = decide(seen.view)
@@ -142,11 +142,14 @@ class Manager:
             self.p.log(action.do, "failed", error=str(error), why=action.why)
         else:
             if action.do not in {Do.WAIT, Do.FOLLOW, Do.SETTLED, Do.IDLE}:
-                outcome = "blocked" if action.do is Do.BLOCKED else "done"
+                acted = action.do is not Do.BLOCKED
+                outcome = "done" if acted else "blocked"
                 seconds = round(self.p.clock.now() - started, 3)
                 self.p.log(action.do, outcome, why=action.why, target=action.target, seconds=seconds)
         self.facts.passed = self.p.clock.now()
         self.facts.blocked = action.why if action.do is Do.BLOCKED else ""
+        if acted:
+            return AGAIN
         quiet = action.do in {Do.FOLLOW, Do.SETTLED, Do.IDLE} and self.p.clock.now() - self._started_busy() > 60
         return QUIET if quiet else BUSY
 
@@ -362,7 +365,7 @@ class Manager:
             raise AwayError("the managers' token of this epoch is not published yet")
         leader = v.steward.holder if v.steward else ""
         managers = sorted(
-            (e for e in v.others() if e.state == Member.MEMBER and e.instance not in v.gone),
+            (e for e in v.others() if e.state != Member.JOINING and e.instance not in v.gone),
             key=lambda e: (e.instance != leader, e.instance),
         )
         self._enter(seen, Member.JOINING, tried=ticket)
@@ -479,8 +482,8 @@ class Manager:
             snapshot_minutes=self.config.snapshot_minutes, rotate_token_days=self.config.rotate_token_days,
             epoch=_epoch(v),
         )  # fmt: skip
-        true = [f"unreachable {n.id}" for n in view.managers if not n.reachable]
-        true += [f"ghost {n.id}" for n in view.managers if not n.reachable and view.entry_of(n) is None]
+        true = [f"unreachable {n.id}" for n in view.managers if not view.votes(n)]
+        true += [f"ghost {n.id}" for n in view.managers if not view.votes(n) and view.entry_of(n) is None]
         true += [f"down {n.id}" for n in nodes if not n.ready]
         true += [f"drained {n.id}" for n in draining]
         true += [f"draining {n.instance}" for n in nodes if _lifecycle(seen.groups, n) in LEAVING_STATES]

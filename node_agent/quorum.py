@@ -54,28 +54,33 @@ def quorum_lost(
 ) -> bool:
     """Whether the raft can never have a majority again, whichever of the possible member lists is the true one.
 
-    The true list lies between the ledger's settled members and all its entries that may hold a place; dockerd's own
-    list of managers is the third witness. All must say that too few are alive.
+    Two witnesses must agree. The ledger: every member is in it, and perhaps joiners that never got in. And dockerd's
+    own list of managers; where it knows nobody (a restart without a leader), the ledger's settled members instead.
     """
     holding = {e.instance: e for e in ledger.values() if e.holds}
-    settled = {i: e for i, e in holding.items() if e.state != Member.JOINING}
-    for witness in (holding, settled):
-        alive = {i for i, e in witness.items() if i == me or not is_dead(e, gone)} | {me}
-        if len(alive) >= majority(len(set(witness) | {me})):
-            return False
-    alive_nodes, all_nodes = {my_node}, {my_node}
+    if _alive(me, holding, gone) >= majority(len(set(holding) | {me})):
+        return False
+    alive, everyone = {my_node}, {my_node}
     for node, address in remotes:
         entry = _entry_of(node, address, ledger)
         if entry is None or node == my_node:
             continue  # its ledger entry is deleted only after the raft let go of it
-        all_nodes.add(node)
+        everyone.add(node)
         another_life = entry.instance == me or entry.state in {Member.WAITING, Member.LEFT}
         another_life = another_life or (entry.node_id is not None and entry.node_id != node)
         if not another_life and not is_dead(entry, gone):
-            alive_nodes.add(node)
-    return len(alive_nodes) < majority(len(all_nodes))
+            alive.add(node)
+    if len(everyone) > 1:
+        return len(alive) < majority(len(everyone))
+    settled = {i: e for i, e in holding.items() if e.state != Member.JOINING}
+    return _alive(me, settled, gone) < majority(len(set(settled) | {me}))
+
+
+def _alive(me: str, entries: Mapping[str, Entry], gone: frozenset[str]) -> int:
+    return len({i for i, e in entries.items() if not is_dead(e, gone)} | {me})
 
 
 def _entry_of(node: str, address: str, ledger: Mapping[str, Entry]) -> Entry | None:
     by_node = next((e for e in ledger.values() if e.node_id == node), None)
-    return by_node or next((e for e in ledger.values() if e.address == address), None)
+    here = [e for e in ledger.values() if e.address == address]  # more than one: EC2 gave the address out again
+    return by_node or next((e for e in here if e.node_id is None), here[0] if here else None)

@@ -25,6 +25,8 @@ GHOST = 60.0
 """Seconds after which a manager that no ledger entry knows is taken for the rest of a failed join."""
 TICKET = 120.0
 """Seconds that an admission is good for."""
+RETRY = 15.0
+"""Seconds before the same joiner is admitted again after it failed."""
 REJOIN_AFTER = 120.0
 """Seconds that a worker may be missing from the swarm before it is asked to join again."""
 ROTATE_PATIENCE = 900.0
@@ -70,6 +72,11 @@ class StewardView:
         """The manager node of a ledger entry."""
         return next((n for n in self.nodes if n.id == entry.node_id), None)
 
+    def votes(self, node: Node) -> bool:
+        """Whether it can be counted on. A dead member's address may answer for another: EC2 gives it out again."""
+        entry = self.entry_of(node)
+        return node.reachable and node.ready and not (entry is not None and is_dead(entry, self.view.gone))
+
     @property
     def wanted(self) -> int | None:
         """Desired number of managers."""
@@ -84,7 +91,7 @@ def published_values(s: StewardView) -> dict[str, dict[str, object]]:
     """What the secrets must say."""
     record = s.view.record
     redirect = record.redirect if record else None
-    live = sorted(n.address for n in s.managers if n.reachable)
+    live = sorted({n.address for n in s.managers if s.votes(n)})
     if redirect:  # nodes dial the address that works, the redirect is for dockerd's own memory
         live = sorted({redirect.get(address, address) for address in live})
     rejoin = dict(s.view.steward.rejoin) if s.view.steward else {}
@@ -114,13 +121,13 @@ def steward(s: StewardView) -> Action:
 
 def _keeps_quorum(s: StewardView, without: Node) -> bool:
     others = [n for n in s.managers if n.id != without.id]
-    return bool(others) and sum(n.reachable for n in others) >= majority(len(others))
+    return bool(others) and sum(s.votes(n) for n in others) >= majority(len(others))
 
 
 def _dead(s: StewardView) -> Action | None:
     """7: members whose instance is gone, and managers that nobody answers for."""
     for node in s.managers:
-        if node.id == s.view.swarm.node_id or node.reachable:
+        if node.id == s.view.swarm.node_id:
             continue
         entry = s.entry_of(node)
         if entry and is_dead(entry, s.view.gone):
@@ -173,7 +180,7 @@ def _leaving(s: StewardView) -> Action | None:
         if not node.reachable or not _keeps_quorum(s, node):
             return None
         staying = sum(
-            1 for n in s.managers if n.reachable and (e := s.entry_of(n)) is not None and e.state == Member.MEMBER
+            1 for n in s.managers if s.votes(n) and (e := s.entry_of(n)) is not None and e.state == Member.MEMBER
         )
         replaced = s.wanted is not None and staying >= s.wanted
         if node.availability != "drain":
@@ -195,7 +202,7 @@ def _cure(s: StewardView) -> Action | None:
     restored = [n for n in s.managers if n.address in record.redirect]
     for node in restored:
         # both must be settled: the redirect carries the raft until the restored manager is out
-        others = [n for n in s.managers if n.id != node.id and n.reachable
+        others = [n for n in s.managers if n.id != node.id and s.votes(n)
                   and (e := s.entry_of(n)) and e.state == Member.MEMBER]  # fmt: skip
         if others and _keeps_quorum(s, node):
             return Action(Do.CURE, f"15: {node.hostname} joins again under its own address", node.id)
@@ -214,22 +221,27 @@ def _admit(s: StewardView) -> Action | None:
     if pending and pending.state == Member.WAITING and pending.tried != held.ticket \
             and s.view.now - held.admitted < TICKET:  # fmt: skip
         return None
-    if any(not n.reachable and (e := s.entry_of(n)) and is_dead(e, s.view.gone) for n in s.managers):
-        return None
+    voting = sum(s.votes(n) for n in s.managers)
+    if voting < len(s.managers) and voting < majority(len(s.managers) + 1):
+        return None  # dead: remove before join; a joiner that died now would take the quorum with it
     per_zone = [n.zone for n in s.managers]
     waiting = [e for e in ledger.values() if e.state == Member.WAITING and not is_dead(e, s.view.gone)]
-    fresh = [e for e in waiting if s.lifecycle(e.instance) not in LEAVING_STATES]
+    # two members at one address: the redirect would send the raft's words for the joiner to the restored manager
+    taken = set((s.view.record.redirect if s.view.record else None) or {})
+    fresh = [e for e in waiting if s.lifecycle(e.instance) not in LEAVING_STATES and e.address not in taken]
     if not fresh:
         return None
     # one that let its ticket lapse or failed goes behind the others
     chosen = min(fresh, key=lambda e: (e.instance == held.admit, per_zone.count(e.zone), e.since, e.instance))
+    if chosen.instance == held.admit and s.view.now - held.admitted < RETRY:
+        return None
     return Action(Do.ADMIT, f"6: zone {chosen.zone}", chosen.instance)
 
 
 def _scale_in(s: StewardView) -> Action | None:
     """9: a group shall be smaller: managers are protected from scale-in, so one at a time goes, a follower first."""
     entries = s.view.ledger.values()
-    if any(e.state != Member.MEMBER for e in entries) or not all(n.reachable and n.ready for n in s.managers):
+    if any(e.state != Member.MEMBER for e in entries) or not all(s.votes(n) for n in s.managers):
         return None
     groups = [g for g in s.groups if g.role == "manager"]
     if any(state == "InService" and i not in g.protected for g in groups for i, state in g.instances.items()):
@@ -314,7 +326,7 @@ def _rotate(s: StewardView) -> Action | None:
     joining = any(e.state in {Member.JOINING, Member.WAITING} for e in s.view.ledger.values())
     if record.rotate:
         cured = not record.redirect or s.wanted == 1
-        whole = s.wanted is not None and sum(n.reachable for n in s.managers) >= s.wanted and cured
+        whole = s.wanted is not None and sum(s.votes(n) for n in s.managers) >= s.wanted and cured
         whole = whole and not joining and not missing_workers(s.groups, s.nodes)
         if whole or s.view.now - record.updated >= ROTATE_PATIENCE:
             return Action(Do.RECOVERED, "16: the snapshot had the tokens: rotate them")

@@ -39,7 +39,10 @@ class Lab:
     def __init__(self, state: Path, endpoint: str, managers: int = 3, workers: int = 2, **agent: Any) -> None:
         self.state, self.endpoint, self.agent = state, endpoint, agent
         self.session = boto3.Session("test", "test", region_name=REGION)
-        client = lambda name: self.session.client(name, endpoint_url=endpoint)  # noqa: E731
+
+        def client(name: str) -> Any:
+            return self.session.client(name, endpoint_url=endpoint)
+
         self.s3, self.ec2, self.asg = client("s3"), client("ec2"), client("autoscaling")
         self.secrets, self.iam, self.kms = client("secretsmanager"), client("iam"), client("kms")
         self.id = f"lab-{uuid.uuid4().hex[:8]}"

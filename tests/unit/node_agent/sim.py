@@ -317,7 +317,9 @@ class World:
     def launch(self, zone: str, role: str = "manager") -> Host:
         self.counter += 1
         instance = f"i-{self.counter:03d}"
-        host = Host(instance, f"10.0.0.{self.counter}", zone, role, since=self.now, beat=self.now)
+        freed = [h.address for h in self.hosts.values() if not h.up and self.by_address[h.address] is h]
+        address = freed[0] if freed and self.rng.random() < 0.5 else f"10.0.0.{self.counter}"
+        host = Host(instance, address, zone, role, since=self.now, beat=self.now)
         self.hosts[instance] = self.by_address[host.address] = host
         self.states[instance] = [(self.now, "running")]
         self._start_agent(host, delay=self.rng.uniform(0, 3))
@@ -668,9 +670,12 @@ class SimSwarm:
             for node, row in sorted(raft.nodes.items()):
                 host = self.w.hosts[row["instance"]]
                 inside = node in raft.members
+                there = self.w._dial(self.h, raft.members[node][1]) if inside else None
+                answers = there is not None and there.raft == raft.id  # the leader asks an address, not a node
                 rows.append(Node(
                     node, host.instance, "manager" if inside else "worker", self.w.now - row["ok"] < DOWN_AFTER,
-                    row["availability"], raft.members[node][1] if inside else host.address, inside, node in seen,
+                    row["availability"], raft.members[node][1] if inside else host.address, inside,
+                    node in seen or answers,
                     node == raft.leader, host.instance, host.zone,
                 ))  # fmt: skip
             return rows

@@ -251,6 +251,7 @@ def test_two_termination_notices_at_once_go_one_after_the_other(make: Make, seed
     world.group_terminate(*pair)
     world.converge()
     assert epoch(world) == 1, "the quorum was never given away, so nothing had to be recovered"
+    world.run(120, until=lambda: not any(world.hosts[i].up for i in pair))
     assert not any(world.hosts[i].up for i in pair), "both went"
 
 
