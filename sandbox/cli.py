@@ -134,7 +134,7 @@ def leaks(
     else:
         for line in command.lines(found):
             _say(line)
-    if any(finding.klass is Class.LEFT for finding in found):
+    if any(finding.klass is Class.LEFT_BEHIND for finding in found):
         raise typer.Exit(1)
 
 
@@ -207,6 +207,7 @@ def faults_set(  # noqa: PLR0917 - they are options, given by name
     error: Annotated[float, typer.Option(help="Share of calls answered by a server error, 0 to 1.")] = 0.0,
     empty: Annotated[float, typer.Option(help="Share of Describes of instances and groups that answer nothing.")] = 0.0,
     stale: Annotated[float, typer.Option(help="Describes of instances and groups are this many seconds old.")] = 0.0,
+    delay: Annotated[float, typer.Option(help="Seconds that each answer is held back.")] = 0.0,
     no_capacity: Annotated[list[str] | None, typer.Option(help="Zone without capacity; repeatable.")] = None,
     services: Annotated[str, typer.Option(help="Only these services, comma separated.")] = "",
     actions: Annotated[str, typer.Option(help="Only these actions, comma separated.")] = "",
@@ -222,6 +223,7 @@ def faults_set(  # noqa: PLR0917 - they are options, given by name
             "error": error,
             "empty": empty,
             "stale": stale,
+            "delay": delay,
             "no_capacity": no_capacity or [],
             "services": [s for s in services.split(",") if s],
             "actions": [s for s in actions.split(",") if s],

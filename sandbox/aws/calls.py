@@ -17,6 +17,7 @@ from moto.core.utils import get_service_model
 SIGNING_NAMES = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch", "tagging": "resourcegroupstaggingapi"}
 """botocore's client name where it is not the name a request is signed with."""
 
+MACHINES_AGENT = "timonel-machines"
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/[0-9]+/([^/]+)/([^/]+)/aws4_request")
 SECRET_PARAMETERS = frozenset(
     {"SecretString", "SecretBinary", "Plaintext", "UserData", "Value", "Body", "WebIdentityToken", "CiphertextBlob"}
@@ -33,6 +34,8 @@ class Call:
         region: of the signature.
         access_key: of the caller.
         parameters: the request's own parameters, values of secret ones replaced by "***".
+        headers: x-amz-* headers that S3 takes as conditions, lower case.
+        agent: the User-Agent.
         caller: ARN of the user or assumed role, see `identified`.
     """
 
@@ -41,6 +44,8 @@ class Call:
     region: str
     access_key: str
     parameters: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    agent: str = ""
     caller: str = ""
 
     @classmethod
@@ -50,7 +55,18 @@ class Call:
         match = _CREDENTIAL.search(signature.replace("X-Amz-Credential=", "Credential="))
         access_key, region, service = match.groups() if match else ("", "us-east-1", "unsigned")
         action, parameters = _action(environ, body, service)
-        return cls(service, action, region, access_key, _without_secrets(parameters))
+        headers = {
+            name.removeprefix("HTTP_").replace("_", "-").lower(): value
+            for name, value in environ.items()
+            if name.startswith("HTTP_X_AMZ_") and name != "HTTP_X_AMZ_SECURITY_TOKEN"
+        }
+        agent = environ.get("HTTP_USER_AGENT", "")
+        return cls(service, action, region, access_key, _without_secrets(parameters), headers, agent)
+
+    @property
+    def of_machines(self) -> bool:
+        """Whether the machines' controller makes it: the hypervisor is not subject to faults, nor a caller of AWS."""
+        return MACHINES_AGENT in self.agent
 
     @property
     def client(self) -> str:

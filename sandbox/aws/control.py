@@ -22,6 +22,7 @@ from urllib.parse import parse_qs
 
 from moto.moto_api._internal.models import moto_api_backend
 
+from sandbox.aws import target_health
 from sandbox.aws.clock import Clock
 from sandbox.aws.ec2 import view
 from sandbox.aws.faults import Faults
@@ -56,6 +57,7 @@ class Control:
             ("GET", "controller"): lambda query, content: {"pid": WORLD.controller},
             ("PUT", "controller"): self._set_controller,
             ("DELETE", "controller"): self._remove_controller,
+            ("PUT", "target-health"): self._set_target_health,
             ("GET", "instances"): lambda query, content: {"instances": view.instances()},
         }
 
@@ -97,11 +99,16 @@ class Control:
     def _reset(self, query: dict[str, str], content: Any) -> Any:
         moto_api_backend.reset()
         WORLD.reset()
+        target_health.reset()
         self.journal.clear()
         return {}
 
     def _set_controller(self, query: dict[str, str], content: Any) -> Any:
         WORLD.controller = int(content["pid"])
+        return {}
+
+    def _set_target_health(self, query: dict[str, str], content: Any) -> Any:
+        target_health.report(content)
         return {}
 
     def _remove_controller(self, query: dict[str, str], content: Any) -> Any:

@@ -28,6 +28,7 @@ class Settings:
         services: only these services (as signed: "ec2"); empty for all.
         callers: only callers whose ARN matches one of these regular expressions; empty for all.
         actions: only these actions; empty for all.
+        delay: seconds that each call waits after it took effect, before its answer (a slow API).
         outage: services that answer every call with 503 ("S3 away").
         seed: of the generator.
     """
@@ -40,6 +41,7 @@ class Settings:
     services: list[str] = field(default_factory=list)
     callers: list[str] = field(default_factory=list)
     actions: list[str] = field(default_factory=list)
+    delay: float = 0.0
     outage: list[str] = field(default_factory=list)
     seed: int = 0
 
@@ -97,6 +99,10 @@ class Faults:
             code = "InternalError" if call.service in {"ec2", "s3"} else "InternalFailure"
             return Fault(code, "An internal error has occurred (a fault of the sandbox)", 500)
         return None
+
+    def delay(self, call: Call) -> float:
+        """Seconds to hold this call's answer back."""
+        return self.settings.delay if self._concerns(self.settings, call) else 0.0
 
     def no_capacity(self, zone: str) -> bool:
         """Whether EC2 has no capacity in this zone."""

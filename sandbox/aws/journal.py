@@ -6,7 +6,6 @@ import re
 from collections import deque
 from typing import Any
 
-from sandbox.aws import resources
 from sandbox.aws.calls import Call
 
 LIMIT = 200_000
@@ -22,10 +21,6 @@ class Journal:
         self.calls: deque[dict[str, Any]] = deque(maxlen=LIMIT)
         self.count = 0
         self.regions: set[str] = set()
-
-    def resources(self, call: Call) -> list[dict[str, Any]]:
-        """ARNs and tags of what the call names, as they are before it: a delete's are gone after it."""
-        return resources.of(call)
 
     def add(self, call: Call, begun: float, status: str, content: bytes, found: list[dict[str, Any]]) -> None:
         """Note one call."""
@@ -43,7 +38,7 @@ class Journal:
                 "action": call.action,
                 "region": call.region,
                 "parameters": call.parameters,
-                "resources": found,
+                "needed": found,
                 "status": code,
                 "error": next(g for g in match.groups() if g).decode() if match else None,
             }

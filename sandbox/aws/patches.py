@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sandbox.aws import authorize, target_health
 from sandbox.aws.autoscaling import api as autoscaling_api
 from sandbox.aws.autoscaling import engine as autoscaling_engine
-from sandbox.aws.ec2 import console, images, launch, network, states, view
+from sandbox.aws.ec2 import console, endpoints, images, launch, network, states, view
 
 
 def install() -> None:
@@ -15,8 +16,11 @@ def install() -> None:
     launch.install()
     images.install()
     network.install()
+    endpoints.install()
     console.install()
     autoscaling_api.install()
+    target_health.install()
+    authorize.install()
 
 
 def tasks() -> list[Callable[[], None]]:

@@ -27,6 +27,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from sandbox.aws import patches
+from sandbox.aws.authorize import judge
 from sandbox.aws.calls import Call
 from sandbox.aws.clock import Clock
 from sandbox.aws.control import Control
@@ -82,16 +83,26 @@ class Application:
             return self._moto(environ, body)
         with self.lock:
             call = call.identified()
-            if (fault := self.faults.decide(call)) is not None:
-                status, headers, content = error_response(call, fault)
-            else:
-                resources = self.journal.resources(call)
-                status, headers, content = self._moto(environ, body)
-                content = self.faults.stale(call, status, content)
-                self.journal.add(call, begun, status, content, resources)
-                return status, headers, content
-            self.journal.add(call, begun, status, content, [])
-            return status, headers, content
+            if call.of_machines:
+                return self._moto(environ, body)
+            status, headers, content = self._answer(call, environ, body, begun)
+            delay = self.faults.delay(call)
+        if delay:
+            time.sleep(delay)
+        return status, headers, content
+
+    def _answer(
+        self, call: Call, environ: dict[str, Any], body: bytes, begun: float
+    ) -> tuple[str, list[tuple[str, str]], bytes]:
+        refusal, needed = judge(call)
+        fault = self.faults.decide(call) or refusal
+        if fault is not None:
+            status, headers, content = error_response(call, fault)
+        else:
+            status, headers, content = self._moto(environ, body)
+            content = self.faults.stale(call, status, content)
+        self.journal.add(call, begun, status, content, needed)
+        return status, headers, content
 
     def _moto(self, environ: dict[str, Any], body: bytes) -> tuple[str, list[tuple[str, str]], bytes]:
         environ["wsgi.input"] = io.BytesIO(body)

@@ -19,6 +19,7 @@ class Settings:
         health_check: how long an instance that is not running stays unnoticed by its group (AWS: up to minutes).
         warmup: upper bound for the instance warm-up of a refresh (AWS: the group's 300 s grace period by default).
         launch_retry: between attempts to launch where there was no capacity.
+        enforce: services (as signed) whose calls by an instance's role are refused when its policies do not allow them.
         terminated_visible: how long terminated instances are described (AWS: about an hour).
     """
 
@@ -29,6 +30,7 @@ class Settings:
     warmup: float = 5.0
     launch_retry: float = 5.0
     terminated_visible: float = 3600.0
+    enforce: list[str] = field(default_factory=lambda: ["s3", "secretsmanager"])
 
 
 @dataclass

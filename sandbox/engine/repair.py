@@ -130,7 +130,7 @@ def repair(state: State, project: Path, name: str, stack: str, say: Say) -> bool
     for lock in held:
         if holder_lives(state, lock):
             raise HeldError(
-                f"stack {stack} is locked by a process that runs, or runs elsewhere: {lock}. Wait for it, or end it "
+                f"stack {stack} is locked by a process that lives, or may live elsewhere: {lock}. Wait for it, or end it "
                 "and run `repair` again"
             )
     found = orphans(state)

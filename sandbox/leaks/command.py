@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import boto3
@@ -53,7 +52,7 @@ def of_sandbox(state: State, stack: str | None, regions: set[str]) -> list[Findi
     noted = {t["id"]: t for t in read_json(state.folder / "twins.json").get("twins", [])}
     return [
         f.noted(f"made in flight when run {noted[f.id]['run']} was killed, for {noted[f.id]['urn']}")
-        if f.id in noted and f.klass is Class.LEFT
+        if f.id in noted and f.klass is Class.LEFT_BEHIND
         else f
         for f in found
     ]
@@ -78,12 +77,11 @@ def lines(found: list[Finding]) -> list[str]:
             ]
             note = f": {finding.note}" if finding.note else ""
             result.append(f"  {' '.join(p for p in parts if p)} in {finding.region}{ends}{note}")
-    if not any(f.klass is Class.LEFT for f in found):
+    if not any(f.klass is Class.LEFT_BEHIND for f in found):
         result.append("nothing left behind")
     return result
 
 
 def summary(found: list[Finding]) -> dict[str, Any]:
-    """The findings as JSON."""
-    counts = Counter(str(f.klass) for f in found)
-    return {"counts": {str(k): counts[str(k)] for k in Class}, "resources": [f.shown() for f in found]}
+    """The findings as JSON: a list for each class, named left_behind, ending and kept."""
+    return {klass.name.lower(): [f.shown() for f in found if f.klass is klass] for klass in Class}

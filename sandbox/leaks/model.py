@@ -19,7 +19,7 @@ Client = Callable[[str], Any]
 class Class(StrEnum):
     """The three classes of what is left."""
 
-    LEFT = "left behind"
+    LEFT_BEHIND = "left behind"
     ENDING = "ending by itself"
     KEPT = "kept by policy"
 
@@ -64,7 +64,7 @@ class Finding:
         if self.ending or self.ends is not None:
             return Class.ENDING
         kept = self.tags.get(KEEP_TAG)
-        return Class.KEPT if kept is not None and kept.lower() != "false" else Class.LEFT
+        return Class.KEPT if kept is not None and kept.lower() != "false" else Class.LEFT_BEHIND
 
     def noted(self, note: str) -> Finding:
         """The same with one more note."""

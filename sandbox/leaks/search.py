@@ -108,7 +108,7 @@ def search(
             for finding in lister.find(client):
                 if finding.stack == stack or (stack is None and (finding.stack or whole_account)):
                     found.append(finding if finding.region else replace(finding, region=region))
-    return sorted(_twins(found), key=lambda f: (f.klass != Class.LEFT, str(f.klass), f.kind, f.name, f.id))
+    return sorted(_twins(found), key=lambda f: (f.klass != Class.LEFT_BEHIND, str(f.klass), f.kind, f.name, f.id))
 
 
 def _twins(found: Iterable[Finding]) -> Iterator[Finding]:
@@ -116,13 +116,13 @@ def _twins(found: Iterable[Finding]) -> Iterator[Finding]:
     same: dict[tuple[str, ...], list[str]] = defaultdict(list)
     found = list(found)
     for finding in found:
-        if finding.name and finding.stack and not finding.group_made and finding.klass is Class.LEFT:
+        if finding.name and finding.stack and not finding.group_made and finding.klass is Class.LEFT_BEHIND:
             same[finding.kind, finding.stack, finding.name, finding.region].append(finding.id)
     for finding in found:
         others = [
             i for i in same.get((finding.kind, finding.stack, finding.name, finding.region), ()) if i != finding.id
         ]
-        if others and finding.klass is Class.LEFT and not finding.group_made:
+        if others and finding.klass is Class.LEFT_BEHIND and not finding.group_made:
             yield finding.noted(f"made twice? same kind, stack and Name as {', '.join(others)}")
         else:
             yield finding

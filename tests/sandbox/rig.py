@@ -21,6 +21,11 @@ from sandbox.state import CHECKOUT, State, read_json
 SECONDS = 600
 """Default time limit of one engine command."""
 
+EXECUTE = (
+    f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); from sandbox.engine.execute import main; main(sys.argv[1:])"
+)
+"""`python -m sandbox exec` for `python -I -c`, which needs no PYTHONPATH that the engine's programs would inherit."""
+
 
 @dataclass
 class Finished:
@@ -77,8 +82,7 @@ class Sandbox:
     def exec(self, *command: str, cwd: Path = CHECKOUT, seconds: float = SECONDS) -> Finished:
         """`python -m sandbox exec -- COMMAND` in a folder. The engine's PYTHONPATH is not the test's."""
         environment = {k: v for k, v in self.environment.items() if k != "PYTHONPATH"}
-        code = f"import sys; sys.path.insert(0, {str(CHECKOUT)!r}); from sandbox.engine.execute import main"
-        return run([sys.executable, "-I", "-c", f"{code}; main(sys.argv[1:])", *command], cwd, environment, seconds)
+        return run([sys.executable, "-I", "-c", EXECUTE, *command], cwd, environment, seconds)
 
     @property
     def endpoint(self) -> str:
@@ -180,6 +184,20 @@ class Stack:
         """`pulumi ARGUMENTS` in the project's folder, without colours or questions."""
         return self.sandbox.exec(
             "pulumi", "--non-interactive", "--color=never", *arguments, cwd=self.folder, seconds=seconds
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """`pulumi ARGUMENTS` in the background, in a session of its own; its outputs are pipes."""
+        command = ["pulumi", "--non-interactive", "--color=never", *arguments]
+        return subprocess.Popen(
+            [sys.executable, "-I", "-c", EXECUTE, *command],
+            cwd=self.folder,
+            env=self.sandbox.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
 
     def up(self, *arguments: str, seconds: float = SECONDS) -> Update:

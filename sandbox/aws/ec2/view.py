@@ -93,6 +93,8 @@ def report(instance_id: str, content: dict[str, Any]) -> None:
         if instance._state.name != "terminated":
             arrive(instance, state)
     if (checks := content.get("status_checks")) is not None:
+        if isinstance(checks, dict):
+            checks = next((c for c in ("impaired", "initializing") if c in checks.values()), "ok")
         if checks not in STATUS_CHECKS:
             raise ValueError(f"instances/{instance_id}: status_checks is {checks!r}, must be one of {STATUS_CHECKS}")
         life(instance).status_checks = checks
