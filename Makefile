@@ -20,7 +20,7 @@ up preview bench: WITH := machines
 test-fast lint golden: WITH := lint
 test: WITH := lint,machines
 
-.PHONY: help setup up preview down leaks test test-fast lint golden bench lock clean
+.PHONY: help setup up preview down leaks test test-fast lint golden bench versions lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -73,6 +73,10 @@ golden: setup ## write the golden files anew; read the diff before you commit it
 
 bench: setup ## measure previews, up and destroy against the empty program
 	$(PYTHON) -m tests.bench
+
+versions: setup ## refresh the pinned images and versions (AWS credentials needed); read the diff before you commit it
+	$(PYTHON) -m components.versions refresh
+	git --no-pager diff --stat -- components
 
 lock: ## resolve requirements.lock anew (UPGRADE=1: newest versions that the requirements allow)
 	$(PYTHON3) -m toolchain lock $(if $(UPGRADE),--upgrade)
