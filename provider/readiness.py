@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
-
-from provider import times
 
 FRESH = timedelta(minutes=3)
 """The steward writes its status every few seconds; an older one says nothing about now."""
@@ -50,7 +48,7 @@ class Look:
     manager_groups: Sequence[Group]
     worker_groups: Sequence[Group]
     status: Mapping[str, Any] | None
-    """``managers/status.json``; None while nobody has written it."""
+    """``managers/status.json``, written by the steward (node_agent/manager.py); None while nobody has written it."""
 
 
 @dataclass(frozen=True)
@@ -104,12 +102,12 @@ def _cluster_waiting(look: Look, managers: int, now: datetime) -> list[str]:
     status = look.status
     if status is None:
         return ["no manager has written the cluster's status yet"]
-    age = now - times.parse(status["updated"])
+    age = now - datetime.fromtimestamp(status["updated"], UTC)
     if age > FRESH:
         return [f"the managers' last word is {age.total_seconds():.0f} s old"]
     found = []
-    if status.get("recovery"):
-        found.append(f"a recovery is under way: {status['recovery']}")
+    if status.get("redirect"):
+        found.append("a recovery is under way: nodes still reach a lost manager's address by redirect")
     if not status.get("leader"):
         found.append("the swarm has no leader")
     if not status.get("tokens_published"):

@@ -11,5 +11,5 @@ def render(time: datetime) -> str:
 
 
 def parse(text: str) -> datetime:
-    """The inverse of :func:`render`; fractions of a second and other offsets are taken too."""
-    return datetime.fromisoformat(text).astimezone(UTC)
+    """The inverse of :func:`render`."""
+    return datetime.strptime(text, _FORM).replace(tzinfo=UTC)

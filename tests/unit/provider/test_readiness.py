@@ -53,8 +53,9 @@ def status(*nodes: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "leader": "id-m",
         "nodes": list(nodes),
         "tokens_published": True,
-        "updated": "2026-01-01T00:00:00Z",
-        "recovery": None,
+        "updated": NOW.timestamp(),
+        "recovery": {"from": "snapshot", "at": 1.0},
+        "redirect": None,
         **changes,
     }
 
@@ -88,14 +89,17 @@ HEALTHY = (group(instance("m")), status(node("m")))
         ),
         pytest.param(group(instance("m")), None, "no manager has written", id="no status"),
         pytest.param(
-            group(instance("m")), status(node("m"), updated="2025-12-31T23:50:00Z"), "600 s old", id="stale status"
+            group(instance("m")), status(node("m"), updated=NOW.timestamp() - 600), "600 s old", id="stale status"
         ),
         pytest.param(group(instance("m")), status(node("m"), leader=None), "no leader", id="no leader"),
         pytest.param(
             group(instance("m")), status(node("m"), tokens_published=False), "tokens are not published", id="no tokens"
         ),
         pytest.param(
-            group(instance("m")), status(node("m"), recovery="epoch 2"), "recovery is under way", id="recovery"
+            group(instance("m")),
+            status(node("m"), redirect={"10.0.0.1": "10.0.0.2"}),
+            "recovery is under way",
+            id="recovery",
         ),
         pytest.param(
             group(instance("m")), status(node("m", reachability="unreachable")), "0 of 1 managers", id="unreachable"
