@@ -28,6 +28,7 @@ from sandbox.aws.ec2 import view
 from sandbox.aws.faults import Faults
 from sandbox.aws.journal import Journal
 from sandbox.aws.world import WORLD
+from sandbox.processes import ProcessId
 from sandbox.state import State
 
 Answer = tuple[str, list[tuple[str, str]], bytes]
@@ -54,7 +55,7 @@ class Control:
             ("PUT", "settings"): self._set_settings,
             ("GET", "calls"): self._calls,
             ("POST", "reset"): self._reset,
-            ("GET", "controller"): lambda query, content: {"pid": WORLD.controller},
+            ("GET", "controller"): lambda query, content: {"pid": WORLD.controller and WORLD.controller.pid},
             ("PUT", "controller"): self._set_controller,
             ("DELETE", "controller"): self._remove_controller,
             ("PUT", "target-health"): self._set_target_health,
@@ -104,7 +105,10 @@ class Control:
         return {}
 
     def _set_controller(self, query: dict[str, str], content: Any) -> Any:
-        WORLD.controller = int(content["pid"])
+        process = ProcessId.of(int(content["pid"]))
+        if process is None:
+            raise ValueError(f"controller: no process {content['pid']}")
+        WORLD.controller = process
         return {}
 
     def _set_target_health(self, query: dict[str, str], content: Any) -> Any:

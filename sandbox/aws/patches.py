@@ -8,6 +8,7 @@ from sandbox.aws import authorize, target_health
 from sandbox.aws.autoscaling import api as autoscaling_api
 from sandbox.aws.autoscaling import engine as autoscaling_engine
 from sandbox.aws.ec2 import console, endpoints, images, launch, network, states, view
+from sandbox.aws.world import WORLD
 
 
 def install() -> None:
@@ -25,4 +26,4 @@ def install() -> None:
 
 def tasks() -> list[Callable[[], None]]:
     """What happens by itself, in this order on every tick."""
-    return [view.tick, states.tick, network.tick, autoscaling_engine.tick]
+    return [WORLD.tick, view.tick, states.tick, network.tick, autoscaling_engine.tick]

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sandbox.aws.faults import Faults
+from sandbox.processes import ProcessId
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,12 @@ class World:
 
     settings: Settings = field(default_factory=Settings)
     faults: Faults = field(default_factory=Faults)
-    controller: int | None = None
+    controller: ProcessId | None = None
+
+    def tick(self) -> None:
+        """A controller that died reports nothing any more: instances move by themselves again."""
+        if self.controller is not None and not self.controller.alive():
+            self.controller = None
 
     def set(self, content: dict[str, Any]) -> None:
         """Change settings.

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 
 from sandbox.engine import environment
 from sandbox.state import State
+
+BIND = 'mount --bind "$0" /etc/hosts && exec "$@"'
+
+
+def _with_names(state: State, command: list[str]) -> tuple[str, list[str]]:
+    """The program and its arguments, in a mount namespace where the names of the sandbox's load balancers resolve.
+
+    The machines keep a hosts file of them. Without machines, or without root, the command as it is. Slave propagation:
+    network namespaces that the machines make later are seen inside.
+    """
+    names = state.folder / "machines" / "etc-hosts"
+    program = shutil.which(command[0], path=environment.variables(state)["PATH"])
+    if not names.exists() or os.geteuid() != 0 or program is None or shutil.which("unshare") is None:
+        return command[0], command
+    return "unshare", ["unshare", "--mount", "--propagation", "slave", "sh", "-c", BIND, str(names), *command]
 
 
 def main(arguments: list[str]) -> None:
@@ -30,6 +46,6 @@ def main(arguments: list[str]) -> None:
         line = f"provider plugins: {record.get('plugins')} ({record.get('plugins_reason')})"
         print(line, file=sys.stderr, flush=True)
     try:
-        os.execvpe(command[0], command, variables)  # noqa: S606 - no shell is wanted
+        os.execvpe(*_with_names(state, command), variables)  # noqa: S606 - no shell is wanted
     except FileNotFoundError:
         sys.exit(f"error: exec: no program {command[0]!r} on the sandbox's PATH")

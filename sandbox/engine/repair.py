@@ -130,8 +130,8 @@ def repair(state: State, project: Path, name: str, stack: str, say: Say) -> bool
     for lock in held:
         if holder_lives(state, lock):
             raise HeldError(
-                f"stack {stack} is locked by a process that lives, or may live elsewhere: {lock}. Wait for it, or end it "
-                "and run `repair` again"
+                f"stack {stack} is locked by a process that lives, or may live elsewhere: {lock}. Wait for it, or end "
+                "it and run `repair` again"
             )
     found = orphans(state)
     for run, processes in found.items():
@@ -152,26 +152,23 @@ def repair(state: State, project: Path, name: str, stack: str, say: Say) -> bool
 def _settle(  # noqa: PLR0917
     state: State, project: Path, name: str, stack: str, deployment: dict[str, Any], say: Say
 ) -> None:
-    last_run = _last_run(state)
     twins = read_json(state.folder / "twins.json").get("twins", [])
+    adopted: list[str] = []
     for operation in deployment["pending_operations"]:
         resource, kind = operation["resource"], operation["type"]
         say(f"stack {stack}: {kind} {resource['urn'].split('::')[-1]} ({resource['type']}) was interrupted")
-        if kind == "creating":
-            for finding in _candidates(state, f"{name}/{stack}", resource, deployment, say):
-                twins.append({"id": finding.id, "kind": finding.kind, "urn": resource["urn"], "run": last_run})
+        if kind != "creating":
+            continue
+        found = _made(state, f"{name}/{stack}", resource, deployment, say)
+        if len(found) == 1:
+            adopted += ["--import-pending-creates", resource["urn"], "--import-pending-creates", found[0].id]
+        else:
+            run = _last_run(state)
+            twins += [{"id": f.id, "kind": f.kind, "urn": resource["urn"], "run": run} for f in found]
     write_json(state.folder / "twins.json", {"twins": twins})
-    say(f"stack {stack}: refreshing, and clearing the interrupted creates")
-    command = [
-        "pulumi",
-        "refresh",
-        "-s",
-        stack,
-        "--yes",
-        "--skip-preview",
-        "--non-interactive",
-        "--clear-pending-creates",
-    ]
+    say(f"stack {stack}: refreshing it")
+    command = ["pulumi", "refresh", "-s", stack, "--yes", "--skip-preview", "--non-interactive", *adopted]
+    command.append("--clear-pending-creates")
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r}); from sandbox.engine.execute import main"
     )
@@ -188,21 +185,24 @@ def _settle(  # noqa: PLR0917
         raise RuntimeError(f"{' '.join(command)} failed:\n{answer.stdout[-2000:]}{answer.stderr[-2000:]}")
 
 
-def _candidates(
-    state: State, stack: str, resource: dict[str, Any], deployment: dict[str, Any], say: Say
-) -> list[Finding]:
-    """What AWS made of a create in flight and the state does not know; says what was found."""
-    from sandbox.engine.twins import candidates  # noqa: PLC0415 - boto3, only when needed
+def _made(state: State, stack: str, resource: dict[str, Any], deployment: dict[str, Any], say: Say) -> list[Finding]:
+    """What AWS made of a create in flight and the state does not know; says what was found, takes back what is bare."""
+    from sandbox.engine.twins import candidates, undo  # noqa: PLC0415 - boto3, only when needed
 
+    if (taken := undo(state, resource, deployment)) is not None:
+        say(f"  AWS had made {taken}: taken back, `up` makes it anew")
+        return []
     found = candidates(state, stack, resource, deployment)
     if found is None:
-        say("  it has no tags to be found by; if AWS made it, `up` finds it in place or makes it anew")
-        return []
-    for finding in found:
-        say(f"  AWS has {finding.kind} {finding.id} ({finding.name}), which is not in the state: `up` makes another")
-    if not found:
+        say("  not to be found by tag or name; if AWS made it, `up` puts the same in its place")
+    elif not found:
         say("  AWS has none of it that is not in the state: nothing was made")
-    return found
+    elif len(found) == 1:
+        say(f"  AWS has made {found[0].kind} {found[0].id} ({found[0].name}): taken into the state")
+    else:
+        names = ", ".join(f.id for f in found)
+        say(f"  AWS has {len(found)} that are not in the state ({names}): one was made twice, `leaks` names them")
+    return found or []
 
 
 def _last_run(state: State) -> str:
