@@ -37,15 +37,12 @@ def hosts(state: Path) -> list[Host]:
     return [Host(machines, names.sandbox_key(state), path.name) for path in sorted((machines / "hosts").glob("i-*"))]
 
 
-def _change(state: Path, change: Callable[[Cuts], None]) -> Cuts:
+def _change(state: Path, edit: Callable[[Cuts], None]) -> None:
     network = Network(controller.folder(state), names.sandbox_key(state))
-    cuts = network.cuts()
-    change(cuts)
     try:
-        network.apply(cuts, [identity.wire for h in hosts(state) if (identity := h.identity())])
+        network.change(edit)
     finally:
         network.close()
-    return cuts
 
 
 def _add(entries: list[str], new: str) -> None:

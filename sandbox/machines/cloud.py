@@ -71,6 +71,7 @@ class Cloud:
         self._subnets: dict[str, str] = {}
         self._memory: dict[str, int] = {}
         self._account = ""
+        self._said: dict[str, float] = {}
         self._cache: dict[tuple[str, str], tuple[float, Any]] = {}
 
     def client(self, service: str) -> Any:
@@ -184,10 +185,16 @@ class Cloud:
                 return content if isinstance(content, dict) else {"answer": content}
         except urllib.error.HTTPError as error:
             if error.code != 404:  # a plain moto server has no control API
-                log.warning("control API: %s %s: %s %s", method, path, error.code, error.read()[:300])
+                self._warn(f"control API: {method} {path.partition('/')[0]}: {error.code} {error.reason}")
         except (urllib.error.URLError, OSError, ValueError) as error:
-            log.warning("control API: %s %s: %s", method, path, error)
+            self._warn(f"control API: {method} {path.partition('/')[0]}: {error}")
         return None
+
+    def _warn(self, line: str) -> None:
+        """Say something once a minute at most: the control API is asked twice a second."""
+        if time.monotonic() - self._said.get(line, -60.0) >= 60:
+            self._said[line] = time.monotonic()
+            log.warning("%s", line)
 
 
 def _instance(entry: dict[str, Any], reservation: str) -> Instance:

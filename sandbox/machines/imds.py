@@ -180,7 +180,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         """Give a session token."""
         instance = self._instance()
-        if not instance or instance.metadata.get("HttpEndpoint") == "disabled":
+        if not instance:
+            return self._send(503)
+        if instance.metadata.get("HttpEndpoint") == "disabled":
             return self._send(403)
         if self.path.strip("/") != "latest/api/token":
             return self._send(404)
@@ -198,7 +200,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer one path, with a token only."""
         instance = self._instance()
-        if not instance or instance.metadata.get("HttpEndpoint") == "disabled":
+        if not instance:
+            return self._send(503)
+        if instance.metadata.get("HttpEndpoint") == "disabled":
             return self._send(403)
         if not self.server.tokens.valid(self.headers.get(TOKEN_HEADER, ""), instance.id, time.time()):
             return self._send(401)

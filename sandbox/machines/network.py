@@ -3,9 +3,12 @@
 The router answers ARP for its hosts (proxy ARP), so all packets between hosts are forwarded and can be cut by address.
 """
 
+import contextlib
+import fcntl
 import ipaddress
 import json
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -124,18 +127,36 @@ class Network:
         """What is cut now."""
         return Cuts(**read_json(self.folder / "cuts.json"))
 
-    def apply(self, cuts: Cuts, wires: list[Wire]) -> None:
-        """Remember the cuts and put them in force in every VPC at once (each table is replaced whole)."""
-        write_json(self.folder / "cuts.json", asdict(cuts))
-        self.enforce(wires)
+    def wires(self) -> list[Wire]:
+        """Every host of the sandbox, as the hosts' own records say."""
+        kept = (read_json(path).get("identity") for path in sorted((self.folder / "hosts").glob("i-*/host.json")))
+        return [Wire(**identity["wire"]) for identity in kept if identity]
 
-    def enforce(self, wires: list[Wire]) -> None:
-        """Put the remembered cuts in force for these hosts."""
-        cuts = self.cuts()
+    def change(self, edit: Callable[[Cuts], None]) -> None:
+        """Change the cuts, remember them and put them in force."""
+        with self._alone():
+            cuts = self.cuts()
+            edit(cuts)
+            write_json(self.folder / "cuts.json", asdict(cuts))
+            self._enforce(cuts)
+
+    def enforce(self) -> None:
+        """Put the remembered cuts in force for the hosts that are there now (each VPC's table is replaced whole)."""
+        with self._alone():
+            self._enforce(self.cuts())
+
+    def _enforce(self, cuts: Cuts) -> None:
+        wires = self.wires()
         for vpc_id in {wire.vpc_id for wire in wires}:
             rules = cut_rules(cuts, [wire for wire in wires if wire.vpc_id == vpc_id])
-            space = self.router(vpc_id)
-            run("nsenter", f"--net={space.path}", "iptables-restore", stdin=rules)
+            run("nsenter", f"--net={self.router(vpc_id).path}", "iptables-restore", stdin=rules)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One process at a time: the controller and a command may both change the tables."""
+        with (self.folder / "cuts.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def namespaces(self) -> list[str]:
         """Names of all namespaces of this sandbox that exist."""

@@ -101,11 +101,12 @@ class Reconciler:
     def run(self) -> None:
         """Look and act until `ending` is set."""
         self.cloud.tell("controller", {"pid": os.getpid()})
+        self._first_look()
         for host in self._hosts():
             identity = host.identity()
             if identity:
                 self.services.serve_vpc(identity.wire.vpc_id)
-        self.network.enforce(self._wires())
+        self.network.enforce()
         try:
             log.info("registry: %s", registry.start(self.machines))
         except (RuntimeError, OSError):
@@ -121,12 +122,22 @@ class Reconciler:
                 if not failing:
                     log.warning("the API does not answer: %s", error)
                 failing = True
+            except Exception:
+                log.exception("a look failed; hosts stay as they are until the next one")
+
+    def _first_look(self) -> None:
+        """Know the instances before anybody is told that the controller is ready: hosts ask for metadata at once."""
+        while not self.ending.is_set():
+            try:
+                self._look()
+                self.services.update(self._instances)
+                return
+            except API_ERRORS as error:
+                log.warning("the API does not answer: %s", error)
+                self.ending.wait(LOOK_SECONDS)
 
     def _hosts(self) -> list[Host]:
         return [Host(self.machines, self.key, path.name) for path in sorted((self.machines / "hosts").glob("i-*"))]
-
-    def _wires(self) -> list[Wire]:
-        return [identity.wire for host in self._hosts() if (identity := host.identity())]
 
     def _pass(self) -> None:
         reboots = self._look()
@@ -226,7 +237,7 @@ class Reconciler:
         host.prepare(Identity(wire, self.cloud.region, self.cloud.memory(instance.type)))
         self.services.serve_vpc(instance.vpc_id)
         space = self.network.connect(wire)
-        self.network.enforce(self._wires())
+        self.network.enforce()
         host.note(reboots=reboots)
         host.boot(self.image.root, space.path)
         self._told.pop(host.id, None)

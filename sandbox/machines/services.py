@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sandbox.machines import balancers, dns, imds, names, relay
-from sandbox.machines.cloud import API_ERRORS, GONE, Cloud, Instance
+from sandbox.machines.cloud import GONE, Cloud, Instance
 from sandbox.machines.network import Network
 from sandbox.machines.proxy import Proxies
 from sandbox.state import read_json
@@ -99,7 +99,9 @@ class Services:
             try:
                 self.proxies.follow(*balancers.read(self.cloud))
                 failing = False
-            except (*API_ERRORS, RuntimeError, OSError, TimeoutError) as error:
+            except (
+                Exception
+            ):  # whatever it was, the next look may go well, and hosts must not lose their balancers for ever
                 if not failing:
-                    log.warning("load balancers: %s", error)
+                    log.exception("load balancers: looked at again every %s s", BALANCER_SECONDS)
                 failing = True

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.machines import controller
+from sandbox.machines import actions, controller
 from tests.sandbox.machines.rig import IMDS, TOKEN, Machines, reaches, shell, until
 
 pytestmark = pytest.mark.machines
@@ -24,14 +24,13 @@ def test_a_killed_controller_is_started_again_and_takes_over_the_hosts(machines:
     os.kill(former.pid, signal.SIGKILL)
     until("it is dead", lambda: not former.alive())
     assert leader.alive(), "hosts do not hang on the controller"
-    during = machines.launch(zone="us-east-1b")
+    during = launch(zone="us-east-1b")
     assert machines.up("--machines").code == 0
     assert controller.running(machines.folder) != former
     assert host.leader() == leader, "the running host was taken over, not booted again"
     ask = f'T={TOKEN}; curl -sf -H "X-aws-ec2-metadata-token: $T" {IMDS}/meta-data/instance-id'
     assert shell(host, ask) == instance, "and is served again"
     machines.booted(during)
-    machines.terminate([during])
 
 
 def test_two_sandboxes_with_the_same_addresses_do_not_meet(machines: Machines, launch: Launch, tmp_path: Path) -> None:
@@ -41,13 +40,14 @@ def test_two_sandboxes_with_the_same_addresses_do_not_meet(machines: Machines, l
         other.up("--machines")
         other.prepare()
         [first] = other.booted(other.launch())
-        [second] = other.booted(other.launch(zone="us-east-1b"))
-        here, there = mine.identity(), first.identity()
-        assert here and there
-        addresses = {here.wire.ip, there.wire.ip}
+        [second] = other.booted(other.launch(zone="us-east-1c"))
+        here, there, third = mine.identity(), first.identity(), second.identity()
+        assert here and there and third
         assert here.wire.subnet_cidr == there.wire.subnet_cidr, "the premise: equal addresses"
-        assert reaches(first, second.identity().wire.ip)  # type: ignore[union-attr]
-        assert not reaches(mine, second.identity().wire.ip), f"{addresses}: a host of the other sandbox answered"  # type: ignore[union-attr]
+        known = [h.identity() for h in actions.hosts(machines.folder)]
+        assert third.wire.ip not in [i.wire.ip for i in known if i], "the premise: nobody here has its address"
+        assert reaches(first, third.wire.ip)
+        assert not reaches(mine, third.wire.ip), "a host of the other sandbox answered"
         who = shell(first, f'T={TOKEN}; curl -sf -H "X-aws-ec2-metadata-token: $T" {IMDS}/meta-data/instance-id')
         assert who == first.id
         leader = mine.leader()

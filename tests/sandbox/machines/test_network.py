@@ -4,7 +4,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,12 +15,19 @@ from tests.sandbox.machines.rig import IMDS, TOKEN, Machines, reaches, shell, un
 
 pytestmark = pytest.mark.machines
 
-Launch = Callable[..., str]
 WEB = """#!/bin/sh
 mkdir -p /srv/web && hostname >/srv/web/index.html && echo ok >/srv/web/healthz
 systemd-run --unit web --working-directory /srv/web python3 -m http.server 8080
 """
 API = "curl -s -m 3 -o /dev/null http://169.254.100.1/"
+
+
+@pytest.fixture(scope="module")
+def trio(machines: Machines) -> Iterator[list[Host]]:
+    """Two hosts in zone a and one in zone b, each with a web server: booted once for this file."""
+    made = [machines.launch(WEB), machines.launch(WEB), machines.launch(WEB, "us-east-1b")]
+    yield machines.booted(*made)
+    machines.terminate(made)
 
 
 @pytest.fixture(autouse=True)
@@ -37,8 +44,8 @@ def ip(host: Host) -> str:
     return identity.wire.ip
 
 
-def test_zones_and_hosts_are_cut_and_healed(machines: Machines, launch: Launch) -> None:
-    a, a2, b = machines.booted(launch(), launch(), launch(zone="us-east-1b"))
+def test_zones_and_hosts_are_cut_and_healed(machines: Machines, trio: list[Host]) -> None:
+    a, a2, b = trio
     assert reaches(a, ip(b)), "zones are routed"
     assert reaches(a, ip(a2))
     assert shell(a, f"getent hosts {names.private_dns(ip(b), 'us-east-1')}").startswith(ip(b)), (
@@ -67,8 +74,8 @@ def test_zones_and_hosts_are_cut_and_healed(machines: Machines, launch: Launch) 
     assert reaches(a2, ip(b)), "only the pair is cut"
 
 
-def test_an_unknown_name_is_refused_at_once(machines: Machines, launch: Launch) -> None:
-    [host] = machines.booted(launch())
+def test_an_unknown_name_is_refused_at_once(trio: list[Host]) -> None:
+    host = trio[0]
     start = time.monotonic()
     assert host.run("getent", "hosts", "registry-1.docker.io").returncode != 0
     assert time.monotonic() - start < 2, "nothing on a host may wait for a name server's time-out"
@@ -82,9 +89,9 @@ def get(address: str, port: int = 80) -> str:
         return f"error: {error}"
 
 
-def test_a_load_balancer_carries_and_follows_its_targets_health(machines: Machines, launch: Launch) -> None:
+def test_a_load_balancer_carries_and_follows_its_targets_health(machines: Machines, trio: list[Host]) -> None:
     elb = machines.client("elbv2")
-    one, two = machines.booted(launch(WEB), launch(WEB, zone="us-east-1b"))
+    one, _, two = trio
     subnets = [machines.subnets["us-east-1a"], machines.subnets["us-east-1b"]]
     made = elb.create_load_balancer(Name="web", Type="network", Scheme="internal", Subnets=subnets)["LoadBalancers"][0]
     group = elb.create_target_group(
@@ -114,9 +121,11 @@ def test_a_load_balancer_carries_and_follows_its_targets_health(machines: Machin
 
     both = {names.hostname(ip(one)), names.hostname(ip(two))}
     try:
-        until("both are healthy", lambda: set(states().values()) == {"healthy"} and len(states()) == 2)
-        number = read_json(machines.folder / "machines" / "balancers.json")[made["LoadBalancerArn"]]
+        record, arn = machines.folder / "machines" / "balancers.json", made["LoadBalancerArn"]
+        number = until("the balancer is served", lambda: read_json(record).get(arn), 20)
         address = names.loopback(names.sandbox_key(machines.folder), number)
+        until("both answer", lambda: {get(address) for _ in range(4)} == both, 40)
+        until("both are healthy", lambda: set(states().values()) == {"healthy"} and len(states()) == 2)
         assert {get(address) for _ in range(6)} == both, "connections are spread over the targets"
         hosts_file = (machines.folder / "machines" / names.HOSTS_FILE).read_text()
         assert f"{address} {made['DNSName'].lower()}" in hosts_file, "commands on the VM resolve its name"
@@ -131,8 +140,8 @@ def test_a_load_balancer_carries_and_follows_its_targets_health(machines: Machin
 
         elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": one.id}])
         until("only the other answers", lambda: {get(address) for _ in range(4)} == {names.hostname(ip(two))}, 20)
-        actions.power_cut(machines.folder, two.id)
-        until("the dead one is unhealthy", lambda: states().get(two.id) == "unhealthy", 40)
+        actions.cut_host(machines.folder, two.id)
+        until("the one cut off is unhealthy", lambda: states().get(two.id) == "unhealthy", 40)
     finally:
         elb.delete_load_balancer(LoadBalancerArn=made["LoadBalancerArn"])
     until("the listener is gone", lambda: _refused(address), 20)
@@ -146,11 +155,11 @@ def _refused(address: str) -> bool:
     return False
 
 
-def test_docker_runs_an_image_of_the_sandboxs_registry(machines: Machines, launch: Launch) -> None:
-    [host] = machines.booted(launch())
-    shell(host, "systemctl start docker && docker run -d --name echo -p 8080:8080 timonel/echo", 120)
+def test_docker_runs_an_image_of_the_sandboxs_registry(trio: list[Host]) -> None:
+    host = trio[0]
+    shell(host, "systemctl start docker && docker run -d --name echo -p 8090:8080 timonel/echo", 120)
     name = shell(host, "docker inspect -f '{{.Config.Hostname}}' echo")
-    until("the container answers", lambda: host.run("curl", "-sf", f"http://{ip(host)}:8080/").stdout.strip() == name)
+    until("the container answers", lambda: host.run("curl", "-sf", f"http://{ip(host)}:8090/").stdout.strip() == name)
     start = time.monotonic()
     assert "Error" in host.run("docker", "pull", "timonel/no-such-image").stderr
     assert time.monotonic() - start < 5, "an unknown image is refused at once"
