@@ -514,7 +514,7 @@ class Manager:
                         p.secrets.put(name, value)
             case Do.REMOVE:
                 node = next(n for n in s.nodes if n.id == target)
-                if node.is_manager or node.role == "manager":
+                if node.is_manager:  # one that a forced cluster left out of its raft cannot be demoted, only removed
                     p.swarm.demote(target)
                 p.swarm.remove(target)
             case Do.DROP:

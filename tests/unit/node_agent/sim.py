@@ -673,7 +673,7 @@ class SimSwarm:
                 there = self.w._dial(self.h, raft.members[node][1]) if inside else None
                 answers = there is not None and there.raft == raft.id  # the leader asks an address, not a node
                 rows.append(Node(
-                    node, host.instance, "manager" if inside else "worker", self.w.now - row["ok"] < DOWN_AFTER,
+                    node, host.instance, row["role"], self.w.now - row["ok"] < DOWN_AFTER,
                     row["availability"], raft.members[node][1] if inside else host.address, inside,
                     node in seen or answers,
                     node == raft.leader, host.instance, host.zone,
@@ -699,7 +699,7 @@ class SimSwarm:
             if not force:
                 node = f"n{lineage}-{h.instance}"
                 raft = Raft(lineage, f"swarm{lineage}", Tokens(f"M{lineage}", f"W{lineage}"))
-                raft.nodes[node] = {"instance": h.instance, "availability": "active", "ok": w.now}
+                raft.nodes[node] = {"instance": h.instance, "availability": "active", "ok": w.now, "role": "manager"}
                 raft.members[node] = (h.instance, h.address)
                 self._begin(raft, node, h.address)
                 return
@@ -751,7 +751,12 @@ class SimSwarm:
         node = f"n{raft.id}-{h.instance}-{w.seq}"
         if any(i == h.instance for i, _ in raft.members.values()) and token == raft.tokens.manager:
             w.kept.append(f"{h.instance} joins while an older self is still a member")
-        raft.nodes[node] = {"instance": h.instance, "availability": "active", "ok": w.now}
+        raft.nodes[node] = {
+            "instance": h.instance,
+            "availability": "active",
+            "ok": w.now,
+            "role": "manager" if token == raft.tokens.manager else "worker",
+        }
         h.raft, h.node_id = raft.id, node
         if token == raft.tokens.manager:
             raft.members[node] = (h.instance, h.address)
@@ -795,6 +800,8 @@ class SimSwarm:
         def effect() -> None:
             raft = self.w.leads(self.h)
             if node not in raft.members:
+                if raft.nodes.get(node, {}).get("role") == "manager":
+                    raise SwarmError("can't find manager in raft memberlist")
                 return
             alive = set(self.w._seen_by(raft, raft.leader or "")) - {node}
             if not alive or len(alive) < (len(raft.members) - 1) // 2 + 1:
@@ -803,6 +810,7 @@ class SimSwarm:
             for other in self.w._seen_by(raft, raft.leader or ""):
                 self.w._learn(raft, other)
             del raft.members[node]
+            raft.nodes[node]["role"] = "worker"
             if raft.leader == node:
                 raft.leader, raft.lost_at = None, self.w.now - ELECTION + 1
                 self.w._elect()
