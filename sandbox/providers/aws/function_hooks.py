@@ -80,7 +80,11 @@ def _policy_document(_api: Api, facts: Mapping[str, Any]) -> dict[str, Any]:
         document["Id"] = facts["policyId"]
     document["Statement"] = [_statement(item) for item in facts.get("statements") or []]
     text = json.dumps(document, indent=2)
-    return {"json": text, "minifiedJson": json.dumps(document, separators=(",", ":")), "id": str(zlib.crc32(text.encode()))}
+    return {
+        "json": text,
+        "minifiedJson": json.dumps(document, separators=(",", ":")),
+        "id": str(zlib.crc32(text.encode())),
+    }
 
 
 def _ami(answer: Mapping[str, Any], facts: Mapping[str, Any]) -> Found:

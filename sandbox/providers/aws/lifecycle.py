@@ -242,6 +242,8 @@ def _refreshed(run: Run, state: dict[str, Any]) -> dict[str, Any]:
 def update(run: Run) -> dict[str, Any]:
     """Change what differs and give the new state. Raises NotReadyError when the change was made but not completed."""
     run.extra["tagsAll"] = tagging.wanted(run)
+    if not run.changed:
+        _take_up(run)
     try:
         for step in run.row.steps:
             if step.phase in {"", "update"} and _triggers(step) & run.changed:
@@ -254,6 +256,24 @@ def update(run: Run) -> dict[str, Any]:
     if found is None:
         raise ProviderError(f"{run.id} was deleted by somebody else during the update")
     return found
+
+
+def _take_up(run: Run) -> None:
+    """Find what an earlier create or update left undone: the engine asks for an update without any change then."""
+    actual = api_values(run)
+    if actual is None:
+        return
+    row = run.row
+    readable = set(run.inputs) & set(run.schema["inputs"]) - {*row.local, *row.blind, "tags", "region"}
+    behind = {
+        name
+        for name in readable
+        if not compare.same(row, name, run.inputs[name], actual.get(name))
+        and not (compare.is_empty(run.inputs[name]) and compare.is_empty(actual.get(name)))
+    }
+    run.changed = frozenset(behind)
+    run.old = {**run.inputs, **{name: actual.get(name) for name in behind}}
+    run.state = {**run.state, **actual}
 
 
 def delete(run: Run) -> None:
