@@ -128,7 +128,7 @@ def _elb(call: Call) -> _Found:
     if call.action.startswith("Describe") or arn is None:
         return None
     backend = elbv2_backends[DEFAULT_ACCOUNT_ID][call.region]
-    return [(arn, _tags(backend.describe_tags([arn]).get(arn, [])))]
+    return [(arn, dict(backend.describe_tags([arn]).get(arn, {})))]
 
 
 def _secrets(call: Call) -> _Found:
