@@ -8,15 +8,12 @@ import node_agent
 from node_agent.permissions import PERMISSIONS, for_role
 
 SERVICES = {
-    "_s3": "s3", "_ec2": "ec2", "_asg": "autoscaling", "_elb": "elasticloadbalancing", "_client": "secretsmanager"
-}  # fmt: skip
     "_s3": "s3",
     "_ec2": "ec2",
     "_asg": "autoscaling",
     "_elb": "elasticloadbalancing",
     "_client": "secretsmanager",
 }
-S3_ACTIONS = {"ListObjectsV2": "ListBucket"}
 NOT_CALLS = {"get_paginator", "meta"}
 
 
@@ -33,10 +30,9 @@ def called() -> set[str]:
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
                 service = SERVICES.get(node.value.attr)
                 if service and node.attr not in NOT_CALLS:
-                    found.add(f"{service}:{S3_ACTIONS.get(pascal(node.attr), pascal(node.attr))}")
+                    found.add(f"{service}:{pascal(node.attr)}")
         for service, operation in re.findall(r"_(s3|asg)\.get_paginator\(\"(\w+)\"\)", source):
-            action = S3_ACTIONS.get(pascal(operation).replace("2", "2"), pascal(operation))
-            found.add(f"{SERVICES['_' + service]}:{action}")
+            found.add(f"{SERVICES['_' + service]}:{pascal(operation)}")
         if "ecr" in path.name and "client.get_authorization_token" in source:
             found.add("ecr:GetAuthorizationToken")
     return {action.replace("ListObjectsV2", "ListBucket") for action in found}
