@@ -76,3 +76,13 @@ def test_the_artefact_runs_alone_with_its_arguments(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_the_agent_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"__main__\.py"):
         build(tmp_path)
+
+
+def test_the_real_agent_starts_from_its_artefact_alone(tmp_path: Path) -> None:
+    artefact = tmp_path / "agent.pyz"
+    artefact.write_bytes(build().content)
+    done = subprocess.run(
+        [sys.executable, "-I", str(artefact), "--help"], cwd="/", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "recover" in done.stdout, "the human's commands and the service are the same file"
