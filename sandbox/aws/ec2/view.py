@@ -57,7 +57,7 @@ def _shown(backend: Any, instance: Instance, group: str | None, lifecycle: str |
             "endpoint": instance.metadata_options.http_endpoint,
         },
         "profile_arn": profile.arn if profile else None,
-        "role_arn": profile.role.arn if profile and profile.role else None,
+        "role_arn": profile.roles[0].arn if profile and profile.roles else None,
         "tags": {tag["key"]: tag["value"] for tag in instance.get_tags()},
         "group": group,
         "lifecycle_state": lifecycle,
