@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from node_agent.ports import Identity, Node, SwarmState
-from node_agent.quorum import is_dead, quorum_lost
+from node_agent.quorum import TWICE, is_dead, quorum_lost
 from node_agent.records import Entry, Marker, Member, Phase, Record, Steward
 
 NO_LEADER = 60.0
@@ -208,7 +208,7 @@ def _live(v: View) -> Action:
             return _member(v)
         return Action(Do.LEAVE_FORCE, f"2: local epoch {v.marker.epoch} ({v.marker.stage}) is not the record's")
     if v.abandoned:
-        if v.lasting.get("orphaned", 0) >= 30:
+        if v.others() or v.lasting.get("orphaned", 0) >= TWICE:  # the others are gone on two readings each
             return Action(Do.CLAIM_RESTORE, "12: no manager is left")
         return Action(Do.WAIT, "12: no manager seems left; looking twice")
     if (action := _enrol(v)) is not None:

@@ -158,7 +158,7 @@ class Worker:
                 p.cloud.deregister(self.me.instance)
                 self._deregistered = True
             case Do.LEAVE:
-                p.swarm.leave(force=not self.facts.has_leader)
+                p.swarm.leave(force=False)
             case Do.LEAVE_FORCE:
                 p.swarm.leave(force=True)
                 p.host.set_marker(Marker(launched=v.marker.launched, rejoined=v.marker.rejoined))
