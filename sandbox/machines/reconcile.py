@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 
 from sandbox.machines import controller, image, names, registry
-from sandbox.machines.cloud import API_ERRORS, GONE, OFF, ON, Cloud, Instance
-from sandbox.machines.host import GRACE_SECONDS, REBOOTED, Host, Identity
+from sandbox.machines.cloud import API_ERRORS, ON, Cloud, Instance
+from sandbox.machines.decisions import Action, decide
+from sandbox.machines.host import GRACE_SECONDS, Host, Identity
 from sandbox.machines.network import Network, Wire
 from sandbox.machines.services import Services
 from sandbox.state import read_json, write, write_json
@@ -27,44 +27,6 @@ SLOT_SECONDS = 30.0
 """A host that takes longer to boot than this no longer holds others back."""
 MISSES_MEAN_GONE = 6
 """Looks in a row without an instance after which its host goes: one answer may be stale."""
-
-
-class Action(StrEnum):
-    """What to do with one host now."""
-
-    NOTHING = "nothing"
-    BOOT = "boot"
-    REBOOT = "reboot"
-    SHUT_DOWN = "shut down"
-    DESTROY = "destroy"
-    REPORT = "report"
-    STOP_INSTANCE = "stop instance"
-    LOST_POWER = "lost power"
-
-
-def decide(state: str, *, exists: bool, alive: bool, powered: bool, ended: int | None, reboot: bool) -> Action:
-    """One host's next step.
-
-    Args:
-        state: the instance's state in the API.
-        exists: the host has a folder, so it was booted before.
-        alive: its PID 1 runs.
-        powered: nobody has cut its power.
-        ended: exit code of the last boot, None when unknown.
-        reboot: RebootInstances was called since the last look.
-    """
-    if state in GONE:
-        return Action.DESTROY if exists or state == "shutting-down" else Action.NOTHING
-    if state in OFF:
-        return Action.SHUT_DOWN if alive or state == "stopping" else Action.NOTHING
-    if alive:
-        return Action.REBOOT if reboot else (Action.REPORT if state == "pending" else Action.NOTHING)
-    if not exists or (powered and (state == "pending" or ended == REBOOTED)):
-        return Action.BOOT
-    if not powered:
-        return Action.NOTHING
-    # The host's own poweroff stops an EC2 instance; an end that nobody asked for is a power cut.
-    return Action.STOP_INSTANCE if ended == 0 else Action.LOST_POWER
 
 
 def _now() -> str:
@@ -97,6 +59,7 @@ class Reconciler:
         self._told: dict[str, tuple[str, float, int]] = {}
         self._instances: dict[str, Instance] = {}
         self._listing = ""
+        self._strangers: set[str] = set()
 
     def run(self) -> None:
         """Look and act until `ending` is set."""
@@ -153,7 +116,14 @@ class Reconciler:
     def _look(self) -> dict[str, int]:
         """Bring `_instances` up to date; the control API's short list tells whether the long answer is worth asking."""
         listing = self.cloud.ask("instances")
-        entries = listing.get("instances", []) if listing else []
+        every = listing.get("instances", []) if listing else []
+        entries = [e for e in every if e.get("region") == self.cloud.region and e.get("subnet_id")]
+        strangers = {e["id"] for e in every} - {e["id"] for e in entries} - self._strangers
+        if strangers:
+            self._strangers |= strangers
+            log.warning(
+                "not booted, in another region than %s or in no subnet: %s", self.cloud.region, sorted(strangers)
+            )
         text = json.dumps(entries, sort_keys=True)
         if listing is None or text != self._listing or any(e["id"] not in self._instances for e in entries):
             self._instances = self.cloud.instances()

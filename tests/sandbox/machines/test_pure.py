@@ -9,9 +9,9 @@ import pytest
 from sandbox.machines import apt, dns, imds, names
 from sandbox.machines.balancers import Check, Health, Target, accepts, eligible
 from sandbox.machines.container_images import ContainerImage, digest
+from sandbox.machines.decisions import Action, decide
 from sandbox.machines.image import RECIPES
 from sandbox.machines.network import Cuts, Wire, cut_rules
-from sandbox.machines.reconcile import Action, decide
 
 CHECK = Check("HTTP", "2378", "/healthz", "200-399", 10, 6, rise=3, fall=2)
 
