@@ -1,4 +1,5 @@
-"""Target health as the machines report it; a group that nobody reports keeps moto's answer (healthy).
+"""Target health as the machines report it; without machines moto's answer (healthy), with them `initial` until a
+report.
 
 https://docs.aws.amazon.com/elasticloadbalancing/latest/network/target-group-health-checks.html: initial, healthy,
 unhealthy, unused, draining, unavailable, each with a reason and a description.
@@ -9,9 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from moto.core.responses import ActionResult
+from moto.elbv2.models import FakeHealthStatus
 from moto.elbv2.responses import ELBV2Response
 
+from sandbox.aws.world import WORLD
+
 STATES = ("initial", "healthy", "unhealthy", "unused", "draining", "unavailable")
+INITIAL = {"state": "initial", "reason": "Elb.RegistrationInProgress"}
 _REPORTED: dict[str, dict[str, dict[str, Any]]] = {}
 
 
@@ -36,13 +41,21 @@ def reset() -> None:
 
 def _describe(self: Any) -> Any:
     result = _ORIGINAL["describe"](self)
-    reported = _REPORTED.get(self._get_param("TargetGroupArn"))
-    if reported is None or not isinstance(result, ActionResult):
+    arn = self._get_param("TargetGroupArn")
+    if (arn not in _REPORTED and WORLD.controller is None) or not isinstance(result, ActionResult):
         return result
+    reported = dict(_REPORTED.get(arn, {}))
     descriptions: Any = result.result
-    for item in descriptions["TargetHealthDescriptions"]:
-        known = reported.get(item.instance_id, {"state": "initial", "reason": "Elb.RegistrationInProgress"})
+    shown = descriptions["TargetHealthDescriptions"]
+    for item in shown:
+        known = reported.pop(item.instance_id, INITIAL)
         item.status, item.reason, item.description = known["state"], known.get("reason"), known.get("description")
+    asked = {target["Id"] for target in self._get_param("Targets", [])}
+    for identifier, known in reported.items():
+        if known["state"] == "draining" and (not asked or identifier in asked):
+            port = str(known.get("port", ""))
+            health = FakeHealthStatus(identifier, port, "traffic-port", "draining", known.get("reason"))
+            shown.append(health)
     return result
 
 

@@ -153,7 +153,7 @@ def _settle(  # noqa: PLR0917
     state: State, project: Path, name: str, stack: str, deployment: dict[str, Any], say: Say
 ) -> None:
     twins = read_json(state.folder / "twins.json").get("twins", [])
-    adopted: list[str] = []
+    adopted: dict[str, str] = {}
     for operation in deployment["pending_operations"]:
         resource, kind = operation["resource"], operation["type"]
         say(f"stack {stack}: {kind} {resource['urn'].split('::')[-1]} ({resource['type']}) was interrupted")
@@ -161,19 +161,50 @@ def _settle(  # noqa: PLR0917
             continue
         found = _made(state, f"{name}/{stack}", resource, deployment, say)
         if len(found) == 1:
-            adopted += ["--import-pending-creates", resource["urn"], "--import-pending-creates", found[0].id]
+            adopted[resource["urn"]] = found[0].id
         else:
             run = _last_run(state)
             twins += [{"id": f.id, "kind": f.kind, "urn": resource["urn"], "run": run} for f in found]
     write_json(state.folder / "twins.json", {"twins": twins})
+    if adopted:
+        _adopt(state, project, stack, adopted)
     say(f"stack {stack}: refreshing it")
-    command = ["pulumi", "refresh", "-s", stack, "--yes", "--skip-preview", "--non-interactive", *adopted]
-    command.append("--clear-pending-creates")
-    code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r}); from sandbox.engine.execute import main"
-    )
+    _engine(state, project, "refresh", "-s", stack, "--yes", "--skip-preview", "--clear-pending-creates")
+
+
+def _adopt(state: State, project: Path, stack: str, adopted: dict[str, str]) -> None:
+    """Move creates in flight, by URN with the id that AWS gave them, from the pending operations to the resources.
+
+    `pulumi refresh --import-pending-creates` should do it, but 3.259 only marks the operation and then drops it.
+    """
+    content = json.loads(_engine(state, project, "stack", "export", "-s", stack))
+    deployment = content["deployment"]
+    left = []
+    for operation in deployment["pending_operations"]:
+        resource = operation["resource"]
+        identifier = adopted.get(resource["urn"])
+        if identifier is None or operation["type"] != "creating":
+            left.append(operation)
+            continue
+        inputs = resource.get("inputs") or {}
+        deployment["resources"].append({**resource, "id": identifier, "outputs": {**inputs, "id": identifier}})
+    deployment["pending_operations"] = left
+    file = state.folder / f"adopted-{stack}.json"
+    write_json(file, content)
+    _engine(state, project, "stack", "import", "-s", stack, "--file", str(file))
+    file.unlink()
+
+
+def _engine(state: State, project: Path, *arguments: str) -> str:
+    """Run the engine in the sandbox; its standard output.
+
+    Raises:
+        RuntimeError: it failed, with what it said.
+    """
+    path = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r})"
+    code = f"{path}; from sandbox.engine.execute import main; main(sys.argv[1:])"
     answer = subprocess.run(
-        [sys.executable, "-I", "-c", f"{code}; main(sys.argv[1:])", *command],
+        [sys.executable, "-I", "-c", code, "pulumi", "--non-interactive", "--color=never", *arguments],
         cwd=project,
         env={**os.environ, "TIMONEL_SANDBOX": str(state.folder)},
         capture_output=True,
@@ -182,7 +213,8 @@ def _settle(  # noqa: PLR0917
         check=False,
     )
     if answer.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{answer.stdout[-2000:]}{answer.stderr[-2000:]}")
+        raise RuntimeError(f"pulumi {' '.join(arguments)} failed:\n{answer.stdout[-2000:]}{answer.stderr[-2000:]}")
+    return answer.stdout
 
 
 def _made(state: State, stack: str, resource: dict[str, Any], deployment: dict[str, Any], say: Say) -> list[Finding]:

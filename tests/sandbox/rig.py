@@ -58,7 +58,21 @@ class Finished:
         return self.out + self.err
 
     def __str__(self) -> str:
-        return f"$ {' '.join(self.command)}\n--- stdout\n{self.out[-6000:]}\n--- stderr\n{self.err[-6000:]}"
+        words = self.command[self.command.index(EXECUTE) + 1 :] if EXECUTE in self.command else self.command
+        return f"$ {' '.join(words)}\n--- stdout\n{_readable(self.out)[-6000:]}\n--- stderr\n{self.err[-6000:]}"
+
+
+def _readable(text: str) -> str:
+    """The engine's JSON events as its diagnostics (warnings and errors); other text as it is."""
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith('{"sequence"'):
+            lines.append(line)
+            continue
+        said = json.loads(line).get("diagnosticEvent") or {}
+        if said.get("severity") in {"error", "warning", "info#err"}:
+            lines.append(f"{said.get('urn', '').rsplit('::', 1)[-1]} {said['prefix']}{said['message'].rstrip()}")
+    return "\n".join(lines)
 
 
 class Sandbox:

@@ -48,6 +48,7 @@ def test_a_killed_up_is_repaired_named_and_goes_on(account: Sandbox, project: Ca
     assert f"pid {running.pid}" in finished.out, f"the dead holder must be named\n{finished}"
     assert "was interrupted" in finished.out, f"the operations in flight must be named\n{finished}"
     assert with_marker("TIMONEL_RUN", [run]) == {}, "no process of the killed run may live on"
+    print(finished)
     stack.up().ok()
     assert stack.preview("--expect-no-changes").ok().changed == {}
     subnets = account.client("ec2").describe_subnets(Filters=[{"Name": "tag:Name", "Values": ["s*"]}])["Subnets"]
