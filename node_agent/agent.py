@@ -62,7 +62,11 @@ class Agent:
         if self.config.is_manager:
             health.serve(self.facts)
         while True:
-            pause = self.node.step() if self.node else RETRY
+            pause = RETRY
+            try:
+                pause = self.node.step() if self.node else RETRY
+            except OSError as error:  # a full disk: the swarm goes on, and so does the watch
+                self.log("pass", "failed", error=str(error))
             self._around()
             time.sleep(pause)
 

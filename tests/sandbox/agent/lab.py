@@ -47,6 +47,8 @@ class Lab:
         self.secrets, self.iam, self.kms = client("secretsmanager"), client("iam"), client("kms")
         self.id = f"lab-{uuid.uuid4().hex[:8]}"
         self.ca = authority()
+        images = self.ec2.describe_images(Filters=[{"Name": "architecture", "Values": ["x86_64"]}])["Images"]
+        self.image = str(images[0]["ImageId"])
         self._network()
         self._state()
         self._roles()
@@ -114,7 +116,7 @@ class Lab:
         tags = [{"Key": k, "Value": v} for k, v in (("timonel:cluster", self.id), ("timonel:role", role),
                                                     ("timonel:pool", pool), ("Name", name))]  # fmt: skip
         template = self.ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData={
-            "ImageId": "ami-0feed0000000000a1", "InstanceType": "t3.small",
+            "ImageId": self.image, "InstanceType": "t3.small",
             "UserData": base64.b64encode(script.encode()).decode(),
             "IamInstanceProfile": {"Name": f"{self.id}-{role}"}, "SecurityGroupIds": [self.group_id],
             "MetadataOptions": {"HttpTokens": "required", "InstanceMetadataTags": "enabled",

@@ -208,7 +208,7 @@ class World:
                 del self.agents[process.name]
                 if self.restart:
                     self._start_agent(host, delay=5.0)
-            if until is not None and self.now - checked >= 1.0:
+            if until is not None and self.now - checked >= 2.0:
                 checked = self.now
                 if until():
                     return True
