@@ -15,7 +15,7 @@ from typing import Any
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.instances import Instance, MetadataOptions, Reservation
-from moto.ec2.utils import convert_tag_spec
+from moto.ec2.utils import convert_tag_spec, parse_user_data
 
 from sandbox.aws.ec2.states import enter, life
 from sandbox.aws.world import WORLD
@@ -215,16 +215,16 @@ def install() -> None:
 
 
 def _version_from_source(self: Any) -> Any:
-    """CreateLaunchTemplateVersion: with SourceVersion, the data of the request comes over that version's."""
-    source = self._get_param("SourceVersion")
+    """CreateLaunchTemplateVersion: with SourceVersion, the data of the request comes over that of the version."""
+    source, data = self._get_param("SourceVersion"), dict(self._get_param("LaunchTemplateData", {}))
     if source:
         name, identifier = self._get_param("LaunchTemplateName"), self._get_param("LaunchTemplateId")
         backend = self.ec2_backend
         template = backend.get_launch_template(identifier) if identifier else backend.get_launch_template_by_name(name)
-        self.params["LaunchTemplateData"] = {
-            **template.get_version(source).data,
-            **self._get_param("LaunchTemplateData", {}),
-        }
+        data = {**template.get_version(source).data, **data}
+    if isinstance(data.get("UserData"), str):
+        data["UserData"] = parse_user_data(data["UserData"])
+    self.params["LaunchTemplateData"] = data
     return _ORIGINAL["version"](self)
 
 
