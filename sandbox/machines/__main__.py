@@ -33,6 +33,15 @@ def status() -> None:
 
 
 @app.command()
+def down() -> None:
+    """Remove every process, namespace, mount and cgroup of the hosts; the AWS API stays."""
+    controller.stop(_state().folder)
+    left = {what: found for what, found in controller.traces(_state().folder).items() if found}
+    print(f"left behind: {left}" if left else "nothing is left")
+    raise typer.Exit(1 if left else 0)
+
+
+@app.command()
 def supported() -> None:
     """Say whether this machine can boot hosts, and what is missing; exit 1 when it cannot."""
     reason = controller.supported()

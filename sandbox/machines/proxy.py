@@ -164,6 +164,8 @@ class Proxies:
         self._numbers: dict[str, int] = {k: int(v) for k, v in read_json(machines / "balancers.json").items()}
         self._failed: dict[tuple[str, int], str] = {}
         self._published = ""
+        if not (machines / names.HOSTS_FILE).exists():
+            self._publish([])  # a command that starts before the first balancer is made must see it come
 
     def follow(self, balancers: list[Balancer], groups: list[Group]) -> None:
         """Serve exactly these balancers. Called from the controller's thread."""

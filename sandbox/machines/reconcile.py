@@ -169,8 +169,8 @@ class Reconciler:
     def _slot(self, instance_id: str) -> bool:
         """Whether one more host may boot now."""
         now = time.monotonic()
-        self._booting = {k: t for k, t in self._booting.items() if now - t < SLOT_SECONDS}
-        if self._retry.get(instance_id, 0) > now or len(self._booting) >= BOOTING_AT_MOST:
+        taken = sum(now - since < SLOT_SECONDS for since in list(self._booting.values()))
+        if self._retry.get(instance_id, 0) > now or taken >= BOOTING_AT_MOST:
             return False
         self._booting[instance_id] = now
         return True
@@ -222,11 +222,13 @@ class Reconciler:
         self._boot(host, instance, reboots)
 
     def _shut_down(self, host: Host) -> None:
+        self._booting.pop(host.id, None)
         seconds = host.shut_down()
         log.info("%s: down after %.2f s%s", host.id, seconds, " (by force)" if seconds > GRACE_SECONDS else "")
         self._report(host.id, state="stopped")
 
     def _destroy(self, host: Host, *, report: bool) -> None:
+        self._booting.pop(host.id, None)
         if host.record():
             host.note(power="on")
             seconds = host.shut_down()
@@ -297,7 +299,7 @@ class Reconciler:
             facts["console_output"] = host.console()
         if facts:
             self.cloud.tell(f"instances/{host.id}", facts)
-        self._told[host.id] = (now, time.monotonic() + (20 if now == "ok" else 1), length)
+        self._told[host.id] = (now, time.monotonic() + (20 if now == "ok" else 0.5), length)
 
 
 def main(state: Path, endpoint: str) -> None:
