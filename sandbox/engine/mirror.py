@@ -20,7 +20,7 @@ _STACK_FILE = re.compile(r"Pulumi\.(?P<stack>[^/]+)\.ya?ml")
 _OWN_SECRETS = re.compile(r"^(encryptionsalt|secretsprovider|encryptedkey):.*\n?", re.MULTILINE)
 _SECRET_VALUE = re.compile(r"^\s+secure:\s", re.MULTILINE)
 SOURCE_NOTE = "# sandbox-copy-of: "
-SKIPPED = frozenset({".git", ".sandbox"})
+SKIPPED = frozenset({".git", ".sandbox", ".timonel"})
 
 
 def project_folder(start: Path) -> Path | None:
