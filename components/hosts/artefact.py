@@ -2,9 +2,12 @@
 
 import hashlib
 import io
+import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+
+import pulumi
 
 SOURCE = Path(__file__).resolve().parents[2] / "node_agent"
 _PACKAGE = "node_agent"
@@ -12,6 +15,7 @@ _ENTRY = f'import runpy\n\nrunpy.run_module("{_PACKAGE}", run_name="__main__", a
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that the zip format can hold."""
 _UNIX = 3
+_BUILT = Path(".timonel")
 _MODE = 0o100644 << 16
 
 
@@ -28,6 +32,21 @@ class Artefact:
     def key(self) -> str:
         """Its key in the state bucket."""
         return f"artefacts/agent-{self.sha256}.pyz"
+
+    def asset(self) -> pulumi.FileAsset:
+        """The file for the engine, written below the program's folder.
+
+        A file and not a property's text: ``pulumi preview --diff`` compares long texts letter by letter, which takes
+        minutes for this one. The path is relative, so the state names no folder of whoever ran it, and the engine
+        compares files by hash, so clones agree.
+        """
+        path = _BUILT / f"agent-{self.sha256}.pyz"
+        if not path.exists():
+            _BUILT.mkdir(exist_ok=True)
+            whole = path.with_suffix(f".{os.getpid()}")
+            whole.write_bytes(self.content)
+            whole.rename(path)
+        return pulumi.FileAsset(str(path))
 
 
 def build(source: Path = SOURCE) -> Artefact:

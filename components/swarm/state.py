@@ -1,6 +1,5 @@
 """SwarmState: everything that nodes write into, owned by the stack so that destroy has no stray objects to hunt."""
 
-import base64
 from typing import TypedDict
 
 import pulumi
@@ -176,7 +175,7 @@ class SwarmState(pulumi.ComponentResource):
             f"{self._name}-agent",
             bucket=self.lifeline.id,
             key=artefact.key,
-            content_base64=base64.b64encode(artefact.content).decode(),
+            source=artefact.asset(),
             content_type="application/zip",
             # Not the bucket's default, which is the managers' key: workers read it too.
             server_side_encryption="AES256",
