@@ -305,7 +305,7 @@ class Project:
 
 
 def clone(target: Path) -> Path:
-    """A second clone of the checkout as it stands (tracked and new files, no .git, no .venv, no sandbox)."""
+    """A second clone of the checkout as it stands (tracked and new files, no .git, no sandbox), with its .venv."""
     names = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=CHECKOUT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
@@ -313,6 +313,8 @@ def clone(target: Path) -> Path:
         if (CHECKOUT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(CHECKOUT / name, target / name)
+    # Pulumi.yaml names it, so the language host wants it there.
+    (target / ".venv").symlink_to(CHECKOUT / ".venv")
     return target
 
 
