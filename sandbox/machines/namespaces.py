@@ -101,6 +101,7 @@ class Namespace:
         def make() -> socket.socket:
             made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             made.setblocking(False)
+            keep_alive(made)
             if source:
                 made.bind((source, 0))
             return made
@@ -112,9 +113,17 @@ def listen(address: str, port: int) -> socket.socket:
     """A listening TCP socket in the calling thread's namespace."""
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    keep_alive(made)
     made.bind((address, port))
     made.listen(256)
     return made
+
+
+def keep_alive(sock: socket.socket) -> None:
+    """Notice a peer that is gone without a word (its power was cut) within two minutes. Accepted sockets inherit it."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4)):
+        sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def run(*command: str, stdin: str | None = None) -> str:

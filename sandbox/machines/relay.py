@@ -8,6 +8,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+# The event loop forgets a transport after its end of file and holds readers weakly: without this a half-closed one
+# would be collected as garbage in the middle of its other direction.
+_carrying: set[asyncio.Task[Any] | None] = set()
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
 
@@ -54,12 +57,15 @@ async def join(
     far_writer: asyncio.StreamWriter,
 ) -> None:
     """Carry both directions to their ends. A broken side breaks the other, as a proxy in the way would."""
+    task = asyncio.current_task()
+    _carrying.add(task)
     try:
         await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
     except OSError:
         writer.transport.abort()
         far_writer.transport.abort()
     finally:
+        _carrying.discard(task)
         for one in (writer, far_writer):
             with contextlib.suppress(OSError):
                 one.close()

@@ -1,16 +1,19 @@
 """What of the machines can be shown without a host: decisions, rules, names, health, tokens, packets, images."""
 
+import asyncio
+import gc
 import socket
 import struct
 from pathlib import Path
 
 import pytest
 
-from sandbox.machines import apt, dns, imds, names
+from sandbox.machines import apt, dns, imds, names, relay
 from sandbox.machines.balancers import Check, Health, Target, accepts, eligible
 from sandbox.machines.container_images import ContainerImage, digest
 from sandbox.machines.decisions import Action, decide
 from sandbox.machines.image import RECIPES
+from sandbox.machines.namespaces import listen
 from sandbox.machines.network import Cuts, Wire, cut_rules
 
 CHECK = Check("HTTP", "2378", "/healthz", "200-399", 10, 6, rise=3, fall=2)
@@ -171,6 +174,31 @@ def test_a_machine_without_a_debian_source_is_told_what_to_set(tmp_path: Path, m
         apt.debian_mirror(tmp_path)
     monkeypatch.setenv(apt.MIRROR_VARIABLE, "http://debian.example")
     assert apt.debian_mirror(tmp_path) == "http://debian.example"
+
+
+def test_a_half_closed_connection_is_carried_to_its_end() -> None:
+    """The client ends its half at once, the answer comes later: the garbage collector must not take the relay."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = await reader.read()
+        for _ in range(5):
+            await asyncio.sleep(0.02)
+            gc.collect()
+        writer.write(b"answer to " + asked)
+        writer.close()
+
+    async def play() -> bytes:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        far = server.sockets[0].getsockname()[1]
+        listener = listen("127.0.0.1", 0)
+        port = listener.getsockname()[1]
+        await relay.serve(listener, relay.to("127.0.0.1", far))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"question")
+        writer.write_eof()
+        return await asyncio.wait_for(reader.read(), 5)
+
+    assert asyncio.run(play()) == b"answer to question"
 
 
 def test_two_sandboxes_share_no_name_and_no_address(tmp_path: Path) -> None:
