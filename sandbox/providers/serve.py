@@ -1,8 +1,9 @@
 # ruff: noqa: N802 (gRPC names the methods)
-"""Serve a provider to the engine: what Pulumi's own ``server.main`` does, with four differences.
+"""Serve a provider to the engine: what Pulumi's own ``server.main`` does, with five differences.
 
 - Errors reach the user as one message, not as a Python traceback.
 - A resource that was made but did not become ready is reported with its id, so that it stands in the state.
+- Assets keep their hash.
 - ``diff`` and ``update`` also get the old inputs, which the SDK's requests drop.
 - Long waits show a status line.
 """
@@ -22,6 +23,7 @@ from google.protobuf import any_pb2, struct_pb2  # type: ignore[import-untyped]
 from pulumi.provider.experimental import provider as sdk
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.server import ProviderServicer
+from pulumi.runtime import rpc
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2, provider_pb2_grpc, status_pb2
 
@@ -91,6 +93,7 @@ def _init_failure(error: InitError) -> grpc.Status:
     return result
 
 
+_SIGNATURE, _ASSET = rpc._special_sig_key, rpc._special_asset_sig
 _OLD_INPUTS: ContextVar[dict[str, PropertyValue] | None] = ContextVar("old_inputs", default=None)
 
 
@@ -99,10 +102,45 @@ def old_inputs() -> dict[str, PropertyValue] | None:
     return _OLD_INPUTS.get()
 
 
+def _assets(values: Any) -> dict[str, Any]:
+    """Copy the assets of a request as the engine sent them."""
+    found = {name: value for name, value in values.fields.items() if _is_asset(value)}
+    return {name: type(value).FromString(value.SerializeToString()) for name, value in found.items()}
+
+
+def _is_asset(value: Any) -> bool:
+    fields = value.struct_value.fields  # asking a map for a key that it has not would add it
+    return value.HasField("struct_value") and _SIGNATURE in fields and fields[_SIGNATURE].string_value == _ASSET
+
+
+def _restore(answer: Any, assets: dict[str, Any]) -> None:
+    """Put assets into an answer as the engine sent them: the SDK's values lose the hash."""
+    for name, value in assets.items():
+        if name in answer.fields:
+            answer.fields[name].CopyFrom(value)
+
+
+def _make_readable(values: Any) -> None:
+    """Give old assets, which the engine sends as a hash alone, the empty text that the SDK needs to read them."""
+    for value in values.fields.values():
+        if _is_asset(value) and not {"path", "text", "uri"} & set(value.struct_value.fields):
+            value.struct_value.fields["text"].string_value = ""
+
+
+def _old_inputs_of(request: Any) -> dict[str, PropertyValue] | None:
+    if not request.HasField("old_inputs"):
+        return None
+    _make_readable(request.old_inputs)
+    return PropertyValue.unmarshal_map(request.old_inputs)
+
+
 class Servicer(ProviderServicer):
     """The SDK's servicer with the differences of this module."""
 
     async def _guarded(self, method: Callable[..., Awaitable[Any]], request: Any, context: Any) -> Any:
+        for name in ("olds", "news", "properties", "inputs", "old_inputs"):
+            if name in request.DESCRIPTOR.fields_by_name and request.HasField(name):
+                _make_readable(getattr(request, name))
         try:
             return await method(request, context)
         except Exception as error:
@@ -132,25 +170,38 @@ class Servicer(ProviderServicer):
 
     async def Check(self, request: Any, context: Any) -> Any:
         """Serve the check of inputs."""
-        return await self._guarded(super().Check, request, context)
+        assets = _assets(request.news)
+        answer = await self._guarded(super().Check, request, context)
+        _restore(answer.inputs, assets)
+        return answer
 
     async def Diff(self, request: Any, context: Any) -> Any:
         """Serve a diff, with the old inputs within reach of ``old_inputs``."""
-        _OLD_INPUTS.set(PropertyValue.unmarshal_map(request.old_inputs) if request.HasField("old_inputs") else None)
+        _OLD_INPUTS.set(_old_inputs_of(request))
         return await self._guarded(super().Diff, request, context)
 
     async def Create(self, request: Any, context: Any) -> Any:
         """Serve a create."""
-        return await self._guarded(super().Create, request, context)
+        assets = _assets(request.properties)
+        answer = await self._guarded(super().Create, request, context)
+        _restore(answer.properties, assets)
+        return answer
 
     async def Update(self, request: Any, context: Any) -> Any:
         """Serve an update, with the old inputs within reach of ``old_inputs``."""
-        _OLD_INPUTS.set(PropertyValue.unmarshal_map(request.old_inputs) if request.HasField("old_inputs") else None)
-        return await self._guarded(super().Update, request, context)
+        _OLD_INPUTS.set(_old_inputs_of(request))
+        assets = _assets(request.news)
+        answer = await self._guarded(super().Update, request, context)
+        _restore(answer.properties, assets)
+        return answer
 
     async def Read(self, request: Any, context: Any) -> Any:
         """Serve a read."""
-        return await self._guarded(super().Read, request, context)
+        state, inputs = _assets(request.properties), _assets(request.inputs)
+        answer = await self._guarded(super().Read, request, context)
+        _restore(answer.properties, state)
+        _restore(answer.inputs, inputs)
+        return answer
 
     async def Delete(self, request: Any, context: Any) -> Any:
         """Serve a delete."""

@@ -15,6 +15,8 @@ DEFAULTS = "__defaults"
 """Input in which Pulumi's bridged providers keep the names of the properties that they filled in."""
 
 
+ASSET = "an asset"
+"""What every asset is to a comparison of values."""
 IMPORTED = "__imported"
 """Input that marks inputs read by an import."""
 
@@ -63,19 +65,8 @@ def canonical(row: Row, path: str, value: Any) -> Any:
         return sorted(items, key=_key) if path in row.sets else items
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
-    return value if isinstance(value, (str, bool)) or value is None else _asset(value)
-
-
-def _asset(value: Any) -> Any:
-    import pulumi  # noqa: PLC0415
-
-    if isinstance(value, (pulumi.FileAsset, pulumi.StringAsset, pulumi.RemoteAsset)):
-        return {type(value).__name__: _asset_text(value)}
-    return repr(value)
-
-
-def _asset_text(value: Any) -> str:
-    return str(getattr(value, "text", None) or getattr(value, "path", None) or getattr(value, "uri", ""))
+    # What is left are assets, which are compared by their content: two checkouts have different paths.
+    return value if isinstance(value, (str, bool)) or value is None else ASSET
 
 
 def same(row: Row, name: str, one: Any, other: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sandbox.providers.aws import compare, expressions, tagging
 from sandbox.providers.aws.client import ApiError
-from sandbox.providers.aws.run import Run
+from sandbox.providers.aws.run import DELETE_SECONDS, Run
 from sandbox.providers.aws.shapes import from_api, lookup
 from sandbox.providers.aws.table import Call, Row
 from sandbox.providers.schema import ResourceSchema
@@ -280,7 +280,7 @@ def delete(run: Run) -> None:
     """Delete; what is gone already is no error."""
     for call in run.row.delete:
         try:
-            run.perform(call)
+            run.perform(call, DELETE_SECONDS)
         except ApiError as error:
             if not error.among((*run.row.gone, *call.missing)):
                 raise

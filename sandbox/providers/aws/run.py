@@ -13,8 +13,11 @@ from sandbox.providers.aws.table import Call, Row
 from sandbox.providers.schema import ResourceSchema
 from sandbox.providers.serve import ProviderError
 
-RETRY_SECONDS = 300.0
-"""How long error codes of a row's ``retry`` are tried again, unless ``customTimeouts`` says otherwise."""
+RETRY_SECONDS = 120.0
+"""How long error codes of a row's ``retry`` are tried again, unless ``customTimeouts`` says otherwise: what was made a
+moment ago is known everywhere by then."""
+DELETE_SECONDS = 600.0
+"""The same for deletes, which wait for other things to go."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 3.0
 """Seconds between two tries or polls; each pause is half as long again as the one before."""
 
@@ -126,7 +129,7 @@ class Run:
         """Call the API in the resource's region."""
         return self.api.call(service or self.row.service, operation, arguments, self.region, self.row.names)
 
-    def perform(self, call: Call) -> dict[str, Any]:
+    def perform(self, call: Call, seconds: float = RETRY_SECONDS) -> dict[str, Any]:
         """Make a call of the row; error codes in its ``retry`` are tried again for a bounded time."""
         if call.when and not expressions.evaluate(call.when, self.facts()):
             return {}
@@ -134,7 +137,7 @@ class Run:
             from sandbox.providers.aws import hooks  # noqa: PLC0415 (hooks know Run)
 
             return hooks.find(call.hook)(self, call) or {}
-        pauses = self.pauses(RETRY_SECONDS)
+        pauses = self.pauses(seconds)
         while True:
             try:
                 return self.call(call.op, self.arguments(call), call.service)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.providers.aws import expressions, table
+from sandbox.providers.aws.client import ApiError
 from sandbox.providers.aws.run import Run
 from sandbox.providers.aws.table import Call, Row, TagStyle
 
@@ -37,7 +38,12 @@ def read(run: Run, item: Mapping[str, Any]) -> dict[str, str]:
     data: Mapping[str, Any] = item
     run.extra["item"] = item
     if form.read is not None:
-        data = _perform(run, form.read)
+        try:
+            data = _perform(run, form.read)
+        except ApiError as error:
+            if not error.among(form.read.missing):
+                raise
+            data = {}
     found = expressions.evaluate(form.item, {**run.facts(), **data}) or {}
     return {key: value for key, value in found.items() if not run.api.settings.ignores_tag(key)}
 
