@@ -45,6 +45,7 @@ class Lab:
 
         self.s3, self.ec2, self.asg = client("s3"), client("ec2"), client("autoscaling")
         self.secrets, self.iam, self.kms = client("secretsmanager"), client("iam"), client("kms")
+        self.logs = client("logs")
         self.id = f"lab-{uuid.uuid4().hex[:8]}"
         self.ca = authority()
         images = self.ec2.describe_images(Filters=[{"Name": "architecture", "Values": ["x86_64"]}])["Images"]
@@ -78,6 +79,7 @@ class Lab:
         )
 
     def _state(self) -> None:
+        self.logs.create_log_group(logGroupName=self.id)
         self.key = self.kms.create_key()["KeyMetadata"]["Arn"]
         self.s3.create_bucket(Bucket=self.id)
         self.s3.put_bucket_versioning(Bucket=self.id, VersioningConfiguration={"Status": "Enabled"})
@@ -106,7 +108,7 @@ class Lab:
         secrets = self.arns if role == "manager" else {"workers": self.arns["workers"]}
         found = {
             "version": 1, "cluster": self.id, "platform": "swarm", "role": role, "pool": pool, "region": REGION,
-            "bucket": self.id, "secrets": secrets, "labels": {"tier": pool}, **self.agent,
+            "bucket": self.id, "secrets": secrets, "labels": {"tier": pool}, "log_group": self.id, **self.agent,
         }  # fmt: skip
         return found | ({"kms_key": self.key, "api_names": ["lab.test"]} if role == "manager" else {})
 
@@ -178,6 +180,11 @@ class Lab:
         if done.returncode:
             raise AssertionError(f"docker {arguments[0]}: {done.stderr}")
         return str(done.stdout)
+
+    def running(self, service: str) -> int:
+        """Tasks of a service that run."""
+        states = self.docker("service", "ps", service, "-f", "desired-state=running", "--format", "{{.CurrentState}}")
+        return sum(line.startswith("Running") for line in states.splitlines())
 
     def why_not_whole(self) -> str:
         """Empty when every wanted node is ready and nothing is under way."""
