@@ -14,9 +14,10 @@ from node_agent.engine import DockerSwarm
 from node_agent.host import LinuxHost, WallClock
 from node_agent.imds import Imds
 from node_agent.log import logger
-from node_agent.manager import Facts, Manager, Ports
+from node_agent.manager import Manager
 from node_agent.ports import AwayError, Identity
 from node_agent.worker import Worker
+from node_agent.world import Facts, Ports
 
 RETRY = 3.0
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any
 
-from node_agent.manager import Facts
+from node_agent.world import Facts
 
 PORT = 2378
 STALE = 120.0

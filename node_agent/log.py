@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from node_agent.manager import Facts
+from node_agent.world import Facts
 
 REPEAT = 60.0
 """Seconds before an unchanged line about a failure or a blocked state is said again."""

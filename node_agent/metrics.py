@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from node_agent.files import write_atomically
-from node_agent.manager import Facts
+from node_agent.world import Facts
 
 PATH = Path("/var/lib/node_exporter/timonel.prom")
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from node_agent.config import AgentConfig
 from node_agent.decide import Action, Do
-from node_agent.manager import HEARTBEAT, LAUNCH, TERMINATE, Facts, Ports
 from node_agent.memory import Memory
 from node_agent.ports import AwayError, Identity, SwarmError, SwarmState
 from node_agent.records import CLOSING, Marker
+from node_agent.world import HEARTBEAT, LAUNCH, TERMINATE, Facts, Ports
 
 UNFIT = 120.0
 """Seconds that dockerd's swarm may be pending or in error before the worker starts afresh."""

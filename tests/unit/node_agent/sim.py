@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from node_agent.config import AgentConfig, Secrets
-from node_agent.manager import Manager, Ports
+from node_agent.manager import Manager
 from node_agent.ports import (
     AwayError,
     ConflictError,
@@ -36,6 +36,7 @@ from node_agent.ports import (
 )
 from node_agent.records import LEDGER, RECORD, STATUS, Entry, Marker, Member, Phase, Record
 from node_agent.worker import Worker
+from node_agent.world import Ports
 
 ELECTION = 11.0
 DOWN_AFTER = 12.0

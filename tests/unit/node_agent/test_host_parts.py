@@ -16,10 +16,10 @@ from cryptography import x509
 from node_agent import ecr, freeze, health, log, metrics, pki, redirect
 from node_agent.config import AgentConfig, Secrets
 from node_agent.daemon import drop_in, render
-from node_agent.manager import Facts
 from node_agent.ports import AwayError, Identity
 from node_agent.raft import last_entry
 from node_agent.run import run
+from node_agent.world import Facts
 from tests.sandbox.agent.lab import authority
 
 ME = Identity("i-1", "10.0.0.4", "us-east-1a", "ip-10-0-0-4")
