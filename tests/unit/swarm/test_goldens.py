@@ -7,7 +7,7 @@ import pytest
 
 from components.hosts import policies as shared
 from components.hosts.policies import Place
-from components.swarm import policies
+from components.swarm import endpoints, policies
 from node_agent import config as agent_schema
 from tests.engine import Engine
 from tests.golden_files import assert_golden
@@ -68,3 +68,8 @@ def test_user_data_of_managers_and_workers(
 def test_policies(name: str, text: str) -> None:
     json.loads(text)
     assert_golden(f"policies/{name}.json", text + "\n")
+
+
+def test_the_interface_endpoints_that_a_closed_network_needs() -> None:
+    needed = endpoints.required(has_published_ports=False)
+    assert_golden("policies/interface_endpoints.txt", "".join(f"{service}\n" for service in needed))
