@@ -46,6 +46,12 @@ class AwsProvider(sdk.Provider):
             self._api = Api(configuration.settings({}, os.environ))
         return self._api
 
+    async def get_schema(self, _request: sdk.GetSchemaRequest) -> sdk.GetSchemaResponse:
+        """Give the schema of what the table supports."""
+        from sandbox.providers.aws.package_schema import package_schema  # noqa: PLC0415 (only `pulumi import` asks)
+
+        return sdk.GetSchemaResponse(await asyncio.to_thread(package_schema, self._package))
+
     async def check_config(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
         """Refuse settings that the stand-in does not follow."""
         given, _ = values.from_wire(request.new_inputs)

@@ -1,6 +1,7 @@
 """Names and types as they are read from the SDK package's source."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,15 @@ def test_what_was_read_is_kept_by_version_and_a_broken_cache_is_read_anew(tmp_pa
 )
 def test_wire_names_are_spelled_as_pulumi_spells_its_files(wire: str, python: str) -> None:
     assert snake_case(wire) == python
+
+
+def test_the_package_schema_has_every_resource_and_no_dangling_type() -> None:
+    from sandbox.providers.aws import table
+    from sandbox.providers.aws.package_schema import package_schema
+
+    text = package_schema(Package())
+    schema = json.loads(text)
+    assert set(schema["resources"]) == set(table.tokens())
+    named = set(re.findall(r'"#/types/([^"]+)"', text))
+    assert named and named <= set(schema["types"])
+    assert "ipv4IpamPoolId" not in schema["resources"]["aws:ec2/vpc:Vpc"]["inputProperties"], "not supported"
