@@ -36,8 +36,10 @@ def plain(value: PropertyValue) -> Plain:
 def from_wire(properties: Mapping[str, PropertyValue]) -> tuple[dict[str, Plain], frozenset[str]]:
     """Give plain properties without the nulls, and the names of those that hold a secret."""
     values = {key: plain(item) for key, item in properties.items()}
-    secrets = frozenset(key for key, item in properties.items() if item.contains_secret())
-    return {key: item for key, item in values.items() if item is not None}, secrets
+    secrets = {key for key, item in properties.items() if item.contains_secret()}
+    if "tags" in secrets:
+        secrets.add("tagsAll")  # the same tags again
+    return {key: item for key, item in values.items() if item is not None}, frozenset(secrets)
 
 
 def _wrap(value: Plain) -> PropertyValue:

@@ -204,6 +204,13 @@ def test_a_secret_input_stays_secret_and_is_in_no_error(driver: Driver) -> None:
     assert planted not in str(caught.value) and "[secret]" in str(caught.value), "the API's message names the id"
 
 
+def test_a_secret_tag_is_secret_in_every_output_that_repeats_it(offline: Driver) -> None:
+    resource = Resource(offline, VPC, "thing")
+    inputs = offline.checked(resource, {"cidrBlock": "10.0.0.0/16", "tags": {"a": "planted"}}, secrets=("tags",))
+    answer = asyncio.run(offline.provider.create(sdk.CreateRequest(resource.urn, inputs, 0, preview=True)))
+    assert answer.properties["tags"].is_secret and answer.properties["tagsAll"].is_secret
+
+
 def test_what_was_made_but_did_not_become_whole_is_reported_with_its_id(driver: Driver) -> None:
     with pytest.raises(serve.InitError) as caught:
         driver.create("aws:ec2/internetGateway:InternetGateway", {"vpcId": "vpc-0123456789abcdef0"})
