@@ -31,7 +31,7 @@ from sandbox.aws.authorize import judge
 from sandbox.aws.calls import Call
 from sandbox.aws.clock import Clock
 from sandbox.aws.control import Control
-from sandbox.aws.errors import error_response
+from sandbox.aws.errors import Fault, error_response
 from sandbox.aws.journal import Journal
 from sandbox.aws.world import WORLD
 from sandbox.processes import start_time
@@ -39,6 +39,9 @@ from sandbox.state import State, read_json, write_json
 
 UNLOCKED = frozenset({"sqs"})
 """Services whose handlers sleep (long polls), so that holding the lock would stop all others."""
+
+BROKEN = Fault("NotImplemented", "The sandbox's API lacks this call, or failed in it: its api.log says which", 501)
+"""Instead of an HTML page, which no SDK can read; 501, since none retries that."""
 
 
 class StartResponse(Protocol):
@@ -100,6 +103,8 @@ class Application:
             status, headers, content = error_response(call, fault)
         else:
             status, headers, content = self._moto(environ, body)
+            if status.startswith("500") and content.startswith(b"<!doctype html>"):
+                status, headers, content = error_response(call, BROKEN)
             content = self.faults.stale(call, status, content)
         self.journal.add(call, begun, status, content, needed)
         return status, headers, content

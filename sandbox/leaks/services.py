@@ -59,8 +59,8 @@ def profiles(client: Client) -> Iterator[Finding]:
     iam = client("iam")
     for profile in pages(iam, "list_instance_profiles", "InstanceProfiles"):
         name = profile["InstanceProfileName"]
-        tags = tags_of(iam.list_instance_profile_tags(InstanceProfileName=name)["Tags"])
-        yield Finding("instance profile", name, tags, region="global")
+        described = iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
+        yield Finding("instance profile", name, tags_of(described.get("Tags")), region="global")
 
 
 def keys(client: Client) -> Iterator[Finding]:

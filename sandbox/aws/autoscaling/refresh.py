@@ -19,6 +19,7 @@ from typing import Any
 from moto.autoscaling.models import FakeAutoScalingGroup, InstanceState
 
 from sandbox.aws.autoscaling.model import Refresh, active, group_life, member_life, suspended
+from sandbox.aws.autoscaling.spread import Member, victims
 from sandbox.aws.world import WORLD
 
 WAIT_FOR_PROTECTED = 3600
@@ -106,8 +107,24 @@ def _next(
         count, refresh.surge = refresh.surge, 0
     else:
         count = max(1, present - least)
-    for member in sorted(free, key=lambda m: m.instance.launch_time)[:count]:
+    chosen = _first(group, free, count)
+    for member in [m for m in free if m.instance.id in chosen]:
         terminate(member, cause)
+
+
+def _first(group: FakeAutoScalingGroup, free: list[InstanceState], count: int) -> list[str]:
+    """Which old members go first: of the fullest zone, the oldest, so that the spread over zones stays."""
+    replaceable = {m.instance.id for m in free}
+    members = [
+        Member(
+            m.instance.id,
+            str(m.instance.placement.zone),
+            m.instance.launch_time.timestamp(),
+            protected=m.instance.id not in replaceable,
+        )
+        for m in active(group)
+    ]
+    return victims(members, count)
 
 
 def _waits(refresh: Refresh) -> bool:

@@ -14,8 +14,6 @@ from sandbox.state import CHECKOUT
 from tests.sandbox.rig import Sandbox
 from tests.unit.sandbox.world import Account, tags
 
-NO_RESOURCES = {"aws:index"}
-
 
 def _types_of_the_product() -> dict[str, Path]:
     """Every `aws.module.Class(` of components and stacks as a Pulumi token."""
@@ -88,3 +86,82 @@ def test_a_resource_made_twice_is_named_so_and_a_groups_instances_are_not(aws: S
     first, second = (m["GroupId"] for m in made)
     assert notes[first] == f"made twice? same kind, stack and Name as {second}"
     assert all("twice" not in notes[m["InstanceId"]] for m in members)
+
+
+@pytest.mark.sandbox
+def test_every_lister_finds_its_kind(aws: Sandbox) -> None:
+    _one_of_everything(aws)
+    report = json.loads(aws.cli("leaks", "--json").failed().out)
+    found = {f["kind"] for f in report["left_behind"]}
+    made_by_groups = {"instance", "auto scaling group"}
+    assert {lister.kind for lister in LISTERS} - made_by_groups <= found
+
+
+def _one_of_everything(aws: Sandbox) -> None:
+    mine = tags(**{"timonel:stack": "p/dev", "Name": "n"})
+
+    def tagged(kind: str) -> list[dict[str, Any]]:
+        return [{"ResourceType": kind, "Tags": mine}]
+
+    allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    iam, ec2, elb, kms, s3 = (aws.client(s) for s in ("iam", "ec2", "elbv2", "kms", "s3"))
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument="{}", Tags=mine)
+    iam.create_policy(PolicyName="p", PolicyDocument=json.dumps(allow), Tags=mine)
+    iam.create_instance_profile(InstanceProfileName="ip", Tags=mine)
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16", TagSpecifications=tagged("vpc"))["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(
+            VpcId=vpc,
+            CidrBlock=f"10.0.{i}.0/24",
+            AvailabilityZone=f"us-east-1{zone}",
+            TagSpecifications=tagged("subnet"),
+        )["Subnet"]["SubnetId"]
+        for i, zone in enumerate("ab")
+    ]
+    ec2.create_volume(AvailabilityZone="us-east-1a", Size=1, TagSpecifications=tagged("volume"))
+    volume = ec2.describe_volumes()["Volumes"][0]["VolumeId"]
+    ec2.create_snapshot(VolumeId=volume, TagSpecifications=tagged("snapshot"))
+    ec2.create_network_interface(SubnetId=subnets[0], TagSpecifications=tagged("network-interface"))
+    ec2.allocate_address(Domain="vpc", TagSpecifications=tagged("elastic-ip"))
+    ec2.create_internet_gateway(TagSpecifications=tagged("internet-gateway"))
+    ec2.create_route_table(VpcId=vpc, TagSpecifications=tagged("route-table"))
+    ec2.create_key_pair(KeyName="k", TagSpecifications=tagged("key-pair"))
+    ec2.create_launch_template(
+        LaunchTemplateName="l",
+        LaunchTemplateData={"InstanceType": "t3.small"},
+        TagSpecifications=tagged("launch-template"),
+    )
+    ec2.create_vpc_endpoint(
+        VpcId=vpc, ServiceName="com.amazonaws.us-east-1.s3", TagSpecifications=tagged("vpc-endpoint")
+    )
+    ec2.create_security_group(GroupName="g", Description="d", VpcId=vpc, TagSpecifications=tagged("security-group"))
+    ec2.create_nat_gateway(SubnetId=subnets[0], ConnectivityType="private", TagSpecifications=tagged("natgateway"))
+    aws.client("logs").create_log_group(logGroupName="lg", tags={"timonel:stack": "p/dev"})
+    elb.create_load_balancer(Name="n", Type="network", Subnets=subnets, Tags=mine)
+    elb.create_target_group(Name="t", Protocol="TCP", Port=1, VpcId=vpc, Tags=mine)
+    key = kms.create_key(Tags=[{"TagKey": "timonel:stack", "TagValue": "p/dev"}])["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName="alias/x", TargetKeyId=key)
+    s3.create_bucket(Bucket="bucket-1")
+    s3.put_bucket_tagging(Bucket="bucket-1", Tagging={"TagSet": mine})
+    aws.client("secretsmanager").create_secret(Name="s", SecretString="x", Tags=mine)
+    aws.client("sns").create_topic(Name="t", Tags=mine)
+    aws.client("ssm").put_parameter(Name="/a", Value="b", Type="String", Tags=mine)
+    aws.client("cloudwatch").put_metric_alarm(
+        AlarmName="a",
+        ComparisonOperator="GreaterThanThreshold",
+        EvaluationPeriods=1,
+        MetricName="m",
+        Namespace="n",
+        Period=60,
+        Threshold=1,
+        Statistic="Sum",
+        Tags=mine,
+    )
+    ec2.create_flow_logs(
+        ResourceIds=[vpc],
+        ResourceType="VPC",
+        TrafficType="ALL",
+        LogDestinationType="s3",
+        LogDestination="arn:aws:s3:::bucket-1",
+        TagSpecifications=tagged("vpc-flow-log"),
+    )
