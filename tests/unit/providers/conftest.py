@@ -39,3 +39,10 @@ def _endpoint(record: Path, process: subprocess.Popen[bytes]) -> str:
 @pytest.fixture
 def driver(endpoint: str) -> Driver:
     return Driver(endpoint)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the API, so that the quick tests leave it out."""
+    for item in items:
+        if "endpoint" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.sandbox)
