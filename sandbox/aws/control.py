@@ -22,7 +22,7 @@ from urllib.parse import parse_qs
 
 from moto.moto_api._internal.models import moto_api_backend
 
-from sandbox.aws import target_health
+from sandbox.aws import balancers
 from sandbox.aws.clock import Clock
 from sandbox.aws.ec2 import view
 from sandbox.aws.faults import Faults
@@ -100,7 +100,7 @@ class Control:
     def _reset(self, query: dict[str, str], content: Any) -> Any:
         moto_api_backend.reset()
         WORLD.reset()
-        target_health.reset()
+        balancers.reset()
         self.journal.clear()
         return {}
 
@@ -112,7 +112,7 @@ class Control:
         return {}
 
     def _set_target_health(self, query: dict[str, str], content: Any) -> Any:
-        target_health.report(content)
+        balancers.report(content)
         return {}
 
     def _remove_controller(self, query: dict[str, str], content: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sandbox.aws import authorize, target_health
+from sandbox.aws import authorize, balancers
 from sandbox.aws.autoscaling import api as autoscaling_api
 from sandbox.aws.autoscaling import engine as autoscaling_engine
 from sandbox.aws.ec2 import console, endpoints, images, launch, network, states, view
@@ -20,7 +20,7 @@ def install() -> None:
     endpoints.install()
     console.install()
     autoscaling_api.install()
-    target_health.install()
+    balancers.install()
     authorize.install()
 
 

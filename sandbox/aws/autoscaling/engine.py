@@ -29,8 +29,8 @@ from sandbox.aws.autoscaling.model import (
     note,
     suspended,
 )
+from sandbox.aws.autoscaling.refresh import leaving, surge
 from sandbox.aws.autoscaling.refresh import step as refresh_step
-from sandbox.aws.autoscaling.refresh import surge
 from sandbox.aws.autoscaling.spread import Member, victims, zones_for_launch
 from sandbox.aws.ec2.launch import NoCapacityError, associate_profile
 from sandbox.aws.ec2.states import life as instance_life
@@ -169,7 +169,7 @@ def _launch(group: FakeAutoScalingGroup) -> bool:
     """Launch one instance in the best zone that has capacity; whether it worked."""
     ec2 = group.autoscaling_backend.ec2_backend
     counts: dict[str, int] = {}
-    for member in active(group):
+    for member in [m for m in active(group) if m.instance.id not in leaving(group)]:
         zone = str(member.instance.placement.zone)
         counts[zone] = counts.get(zone, 0) + 1
     subnets: dict[str, str | None] = dict.fromkeys(group.availability_zones)

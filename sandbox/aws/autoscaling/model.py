@@ -63,6 +63,7 @@ class Refresh:
     ended: datetime | None = None
     begun: float = field(default_factory=time.monotonic)
     surge: int = 0
+    leaving: list[str] = field(default_factory=list)
     percentage: int = 0
 
 

@@ -41,9 +41,15 @@ def surge(group: FakeAutoScalingGroup) -> int:
     return refresh.surge if refresh else 0
 
 
+def leaving(group: FakeAutoScalingGroup) -> list[str]:
+    """The members whose replacements are launched first: these go to their zones."""
+    refresh = current(group)
+    return refresh.leaving if refresh else []
+
+
 def end(refresh: Refresh, status: str, reason: str | None = None) -> None:
     """End a refresh."""
-    refresh.status, refresh.reason, refresh.surge = status, reason, 0
+    refresh.status, refresh.reason, refresh.surge, refresh.leaving = status, reason, 0, []
     refresh.ended = datetime.now(UTC)
     if status == "Successful":
         refresh.percentage = 100
@@ -77,10 +83,7 @@ def step(group: FakeAutoScalingGroup, terminate: Terminate) -> None:
     if len(ready) < len(new) or len(members) < desired + refresh.surge:
         return
     if not old:
-        if refresh.surge:
-            refresh.surge = 0
-        else:
-            end(refresh, "Successful")
+        end(refresh, "Successful")
         return
     _next(group, refresh, old, len(members), terminate)
 
@@ -99,17 +102,14 @@ def _next(
     most = floor(desired * int(refresh.preferences.get("MaxHealthyPercentage") or 100) / 100)
     if int(refresh.preferences.get("MaxHealthyPercentage") or 100) > 100:
         most = max(most, desired + 1)
-    cause = "an instance was taken out of service in response to an instance refresh"
-    if most > desired:
-        if not refresh.surge:
-            refresh.surge = min(most - desired, len(free))
-            return
-        count, refresh.surge = refresh.surge, 0
-    else:
-        count = max(1, present - least)
-    chosen = _first(group, free, count)
+    if most > desired and not refresh.leaving:
+        refresh.surge = min(most - desired, len(free))
+        refresh.leaving = _first(group, free, refresh.surge)
+        return
+    chosen = refresh.leaving or _first(group, free, max(1, present - least))
+    refresh.surge, refresh.leaving = 0, []
     for member in [m for m in free if m.instance.id in chosen]:
-        terminate(member, cause)
+        terminate(member, "an instance was taken out of service in response to an instance refresh")
 
 
 def _first(group: FakeAutoScalingGroup, free: list[InstanceState], count: int) -> list[str]:

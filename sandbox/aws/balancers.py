@@ -1,5 +1,5 @@
-"""Target health as the machines report it; without machines moto's answer (healthy), with them `initial` until a
-report.
+"""Load balancers: target health as the machines report it; without machines moto's answer (healthy), with them
+`initial` until a report.
 
 https://docs.aws.amazon.com/elasticloadbalancing/latest/network/target-group-health-checks.html: initial, healthy,
 unhealthy, unused, draining, unavailable, each with a reason and a description.
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from moto.core.responses import ActionResult
-from moto.elbv2.models import FakeHealthStatus
+from moto.elbv2.models import ELBv2Backend, FakeHealthStatus
 from moto.elbv2.responses import ELBV2Response
 
 from sandbox.aws.world import WORLD
@@ -59,11 +59,23 @@ def _describe(self: Any) -> Any:
     return result
 
 
+def _create(self: Any, *args: Any, **kwargs: Any) -> Any:
+    """CreateLoadBalancer: the ARN of a network load balancer has /net/, where moto writes /app/."""
+    balancer = _ORIGINAL["create"](self, *args, **kwargs)
+    if balancer.type == "network":
+        del self.load_balancers[balancer.arn]
+        balancer.arn = balancer.arn.replace("/app/", "/net/")
+        self.load_balancers[balancer.arn] = balancer
+    return balancer
+
+
 _ORIGINAL: dict[str, Any] = {}
 
 
 def install() -> None:
-    """Patch moto's response."""
+    """Patch moto."""
     if not _ORIGINAL:
         _ORIGINAL["describe"] = ELBV2Response.describe_target_health
+        _ORIGINAL["create"] = ELBv2Backend.create_load_balancer
+        ELBv2Backend.create_load_balancer = _create  # type: ignore[method-assign]
         ELBV2Response.describe_target_health = _describe  # type: ignore[method-assign]
