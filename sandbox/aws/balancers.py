@@ -63,9 +63,12 @@ def _create(self: Any, *args: Any, **kwargs: Any) -> Any:
     """CreateLoadBalancer: the ARN of a network load balancer has /net/, where moto writes /app/."""
     balancer = _ORIGINAL["create"](self, *args, **kwargs)
     if balancer.type == "network":
-        del self.load_balancers[balancer.arn]
-        balancer.arn = balancer.arn.replace("/app/", "/net/")
+        before = balancer.arn
+        del self.load_balancers[before]
+        balancer.arn = before.replace("/app/", "/net/")
         self.load_balancers[balancer.arn] = balancer
+        self.tagging_service.copy_tags(before, balancer.arn)
+        self.tagging_service.delete_all_tags_for_resource(before)
     return balancer
 
 
