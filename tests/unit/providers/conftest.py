@@ -44,5 +44,5 @@ def driver(endpoint: str) -> Driver:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs the API, so that the quick tests leave it out."""
     for item in items:
-        if "endpoint" in getattr(item, "fixturenames", ()):
+        if item.path.is_relative_to(Path(__file__).parent) and "endpoint" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.sandbox)
