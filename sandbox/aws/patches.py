@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sandbox.aws import authorize, balancers
 from sandbox.aws.autoscaling import api as autoscaling_api
 from sandbox.aws.autoscaling import engine as autoscaling_engine
-from sandbox.aws.ec2 import console, endpoints, images, launch, network, states, view
+from sandbox.aws.ec2 import console, endpoints, images, launch, network, rules, states, view
 from sandbox.aws.world import WORLD
 
 
@@ -19,6 +19,7 @@ def install() -> None:
     network.install()
     endpoints.install()
     console.install()
+    rules.install()
     autoscaling_api.install()
     balancers.install()
     authorize.install()
