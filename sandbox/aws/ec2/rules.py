@@ -20,4 +20,4 @@ def install() -> None:
     def init(self: Any, *args: Any, **more: Any) -> None:
         _ORIGINAL(self, *("-1" if at in _PORTS and arg is None else arg for at, arg in enumerate(args)), **more)
 
-    SecurityGroupRule.__init__ = init  # type: ignore[method-assign,assignment]
+    SecurityGroupRule.__init__ = init  # type: ignore[method-assign]
