@@ -169,6 +169,25 @@ class ClosingMark(pulumi.CustomResource):
         super().__init__("timonel:index:ClosingMark", name, {**_access(access), "bucket": bucket}, opts)
 
 
+class Protection(pulumi.CustomResource):
+    """Refuses ``destroy`` while enabled, naming the setting to change, before anything is deleted.
+
+    Pulumi's own ``protect`` stops at the protected resource, when all that may go before it is gone. Let this depend on
+    everything that must stay, and declare it also when it is not enabled: only an update can switch it off.
+    """
+
+    def __init__(self, name: str, *, enabled: bool, setting: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Declare the protection.
+
+        Args:
+            name: logical name; Pulumi shows it when it refuses.
+            enabled: whether to refuse.
+            setting: what the user must set to false, in the user's words: ``timonel:protection``.
+            opts: resource options.
+        """
+        super().__init__("timonel:index:Protection", name, {"enabled": enabled, "setting": setting}, opts)
+
+
 class ReadyCluster(pulumi.CustomResource):
     """Ends ``up`` only when the expected nodes are healthy, several times in a row, and no instance refresh runs.
 

@@ -33,12 +33,14 @@ from provider.errors import ProviderError
 from provider.handler import Context, Handler, problems
 from provider.pki import CertificateAuthorityHandler, ClientCertificateHandler
 from provider.properties import UNKNOWN, Plain, to_plain, to_wire
+from provider.protection import ProtectionHandler
 from provider.ready_cluster import ReadyClusterHandler
 
 HANDLERS: Mapping[str, Handler] = {
     "timonel:index:CertificateAuthority": CertificateAuthorityHandler(),
     "timonel:index:ClientCertificate": ClientCertificateHandler(),
     "timonel:index:ClosingMark": ClosingMarkHandler(),
+    "timonel:index:Protection": ProtectionHandler(),
     "timonel:index:ReadyCluster": ReadyClusterHandler(),
 }
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 class ClusterOutputs:
     """What a cluster of any kind gives."""
 
+    resource: pulumi.Resource
+    """The cluster's component."""
     addresses: Mapping[str, pulumi.Output[str]]
     """Where the orchestrator's API is, by output name."""
     credentials: Mapping[str, pulumi.Output[str]]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from components.errors import InputError
+from components.timonel_provider import Protection
 from stacks.keys import key_of_argument
 from stacks.outputs import ClusterOutputs, Outputs
 from stacks.settings import ClusterKind, Settings
@@ -41,7 +42,16 @@ def build(settings: Settings, access: Mapping[str, str], project: str) -> Output
     with _named_as_settings(settings, project, "network"):
         network = Network("network", network_args)
     with _named_as_settings(settings, project, "cluster"):
-        return Outputs(network, cluster.make(settings, access, network))
+        outputs = cluster.make(settings, access, network)
+    setting = f"{project}:protection"
+    # Named after the setting, since Pulumi's refusal to delete a protected resource shows the name and no more.
+    Protection(
+        setting,
+        enabled=settings.protection,
+        setting=setting,
+        opts=pulumi.ResourceOptions(protect=settings.protection, depends_on=[network, outputs.resource]),
+    )
+    return Outputs(network, outputs)
 
 
 class _Swarm:
@@ -85,6 +95,7 @@ class _Swarm:
             args["access"] = {"region": aws.get_region().region, **access}
         swarm = SwarmCluster("swarm", args)
         return ClusterOutputs(
+            resource=swarm,
             addresses={"dockerHost": swarm.endpoint},
             credentials={
                 "dockerCaCertificate": swarm.ca_certificate,

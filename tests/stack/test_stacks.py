@@ -26,9 +26,17 @@ def test_a_first_preview_asks_for_the_same_resources(engine: Engine, stack: str)
 
 
 def test_every_resource_belongs_to_a_component(ran: Engine) -> None:
-    assert [r.urn for r in ran.resources if r.custom and STACK_TYPE in r.parent] == []
     top = {r.typ for r in ran.resources if STACK_TYPE in r.parent}
-    assert top == {"timonel:index:Network", "timonel:index:SwarmCluster"}
+    assert top == {"timonel:index:Network", "timonel:index:SwarmCluster", "timonel:index:Protection"}
+
+
+def test_protection_depends_on_everything_so_that_a_destroy_meets_it_first(ran: Engine) -> None:
+    guard = ran.one("timonel:index:Protection")
+    wanted = stack_config(ran.stack)["timonel:protection"] is True
+    assert (guard.inputs["enabled"], guard.protect) == (wanted, wanted)
+    assert guard.name == "timonel:protection", "Pulumi's refusal shows the name: it must be the setting to change"
+    rest = {r.urn for r in ran.resources if r.custom and r.urn != guard.urn}
+    assert rest <= set(guard.depends_on), "else what is missing here is deleted before the refusal"
 
 
 def test_every_resource_that_takes_tags_is_found_by_the_stack_s(ran: Engine) -> None:
