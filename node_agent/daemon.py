@@ -58,7 +58,14 @@ def drop_in(config: AgentConfig, dockerd: str) -> str:
     """The service's own command line names its sockets, and ``hosts`` in daemon.json would clash with it."""
     api = f" -H tcp://0.0.0.0:{API_PORT}" if config.is_manager else ""
     command = f"{dockerd} -H fd://{api} --containerd=/run/containerd/containerd.sock $DOCKER_OPTS"
-    lines = ["[Service]", "EnvironmentFile=-/etc/default/docker", "ExecStart=", f"ExecStart={command}"]
+    lines = [
+        "[Unit]",
+        "StartLimitIntervalSec=0",
+        "[Service]",
+        "EnvironmentFile=-/etc/default/docker",
+        "ExecStart=",
+        f"ExecStart={command}",
+    ]
     return "\n".join([*lines, "Restart=always", "RestartSec=2", ""])
 
 

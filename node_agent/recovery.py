@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from node_agent import snapshots
-from node_agent.ports import Identity, NoLeaderError
+from node_agent.ports import Identity, NoLeaderError, SwarmError
 from node_agent.records import STEWARD, Marker, Member, Phase, Steward
 from node_agent.steward import StewardView, published_values
 from node_agent.world import Ports, Seen, epoch_of
@@ -72,12 +72,23 @@ class Recovery:
         self.writes.still(seen)
         p.host.redirect({str(meta["address"]): self.me.address} if meta["address"] != self.me.address else {})
         p.host.restore(archive)
-        if p.swarm.state().state == "locked":
-            p.swarm.unlock(str((p.secrets.get("managers") or {}).get("autolock_key", "")))
+        self._unlock()
         self.writes.still(seen)
         p.swarm.init(force=True)
         p.host.set_marker(Marker(epoch=v.record.epoch, launched=v.marker.launched))
         p.log("restore", "restored", snapshot=key, data_as_of=meta["taken"])
+
+    def _unlock(self) -> None:
+        """Autolock: dockerd opens the state, but finds no leader and says that it gave up waiting for one."""
+        if self.p.swarm.state().state != "locked":
+            return
+        key = str((self.p.secrets.get("managers") or {}).get("autolock_key", ""))
+        try:
+            self.p.swarm.unlock(key)
+        except SwarmError as error:
+            if self.p.swarm.state().state == "locked":
+                raise
+            self.p.log("unlock", "done", error=str(error))
 
     def finish_recover(self, seen: Seen) -> None:
         """14: publish the recovered swarm."""

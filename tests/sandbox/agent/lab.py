@@ -197,7 +197,7 @@ class Lab:
         if status.get("epoch") != record["epoch"] or time.time() - status["updated"] > 60:
             return "status is old"
         nodes = status["nodes"]
-        if {n["instance_id"] for n in nodes} != set(up):
+        if sorted(n["instance_id"] for n in nodes) != sorted(up):
             return f"nodes {sorted(n['instance_id'] for n in nodes)}, instances {sorted(up)}"
         if len(up) != sum(wanted.values()) or not all(n["state"] == "ready" for n in nodes):
             return f"{len(up)} instances of {sum(wanted.values())}, {[n['state'] for n in nodes]}"
