@@ -10,7 +10,7 @@ import pytest
 from tests.sandbox.agent.lab import Lab
 from tests.sandbox.agent.test_faults import healed, say, zones
 
-pytestmark = pytest.mark.machines
+pytestmark = [pytest.mark.machines, pytest.mark.faults]
 
 MakeLab = Callable[..., Lab]
 
@@ -74,5 +74,3 @@ def test_a_killed_agent_and_a_restarted_dockerd_change_nothing(lab: MakeLab) -> 
     say("3 unlocked again", time.monotonic() - began)
     assert host.run("docker", "info", "-f", "{{.Swarm.NodeID}}", timeout=60).stdout == before
     assert cluster.record()["epoch"] == 1
-    cluster.ec2.terminate_instances(InstanceIds=[only])
-    say("5 only manager lost (autolock)", healed(cluster, [only], 600))
