@@ -16,11 +16,11 @@ QUICK := not sandbox and not machines
 
 # Groups of system programs that a target needs (toolchain/system_packages.toml).
 WITH :=
-up preview bench: WITH := machines
+up preview faults: WITH := machines
 test-fast lint golden: WITH := lint
 test: WITH := lint,machines
 
-.PHONY: help setup up preview down leaks test test-fast lint golden bench versions lock clean
+.PHONY: help setup up preview down leaks test faults test-fast lint golden bench versions lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -32,7 +32,12 @@ up: setup ## bring STACK up in the sandbox; again: an empty diff
 	$(SANDBOX) up
 	$(SANDBOX) repair --stack $(STACK)
 	$(PULUMI) stack select --create $(STACK)
-	$(PULUMI) up --yes --stack $(STACK)
+# Where no host boots, a gate that waits for a healthy cluster would wait in vain.
+	@if ! $(SANDBOX) status --json | $(PYTHON) -c 'import json, sys; sys.exit(not json.load(sys.stdin)["boots_hosts"])'; then \
+	  echo "no hosts boot on this machine: cluster.readiness.enabled is set to false in the sandbox's copy of the stack file"; \
+	  $(PULUMI) config set --stack $(STACK) --path 'timonel:cluster.readiness.enabled' false; \
+	fi
+	$(PULUMI) up --yes --skip-preview --stack $(STACK)
 
 preview: setup ## what `make up` would change
 	$(SANDBOX) up
@@ -58,6 +63,9 @@ leaks: setup ## what is still there in the sandbox's AWS; exit 1 when something 
 
 test: setup lint ## lint and every test; boots hosts where this machine can
 	$(PYTHON) -m pytest
+
+faults: setup ## every fault on booted hosts, with its seconds (most of an hour)
+	$(PYTHON) -m pytest -s -m machines tests/sandbox/agent
 
 test-fast: setup ## tests without engine, sandbox and hosts
 	$(PYTHON) -m pytest -m "$(QUICK)"

@@ -167,6 +167,7 @@ def status(state: State) -> dict[str, Any]:
         "plugins": {"kind": record.get("plugins"), "reason": record.get("plugins_reason")},
         "engine": record.get("engine"),
         "stacks": repair.stacks(state),
+        "boots_hosts": machines_link.started(state),
         "machines": machines_link.status(state),
     }
     if running:

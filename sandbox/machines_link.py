@@ -49,3 +49,9 @@ def status(state: State) -> list[dict[str, Any]]:
         return []
     result: list[dict[str, Any]] = controller.status(state.folder)
     return result
+
+
+def started(state: State) -> bool:
+    """Whether a controller lives, so that instances become booted hosts."""
+    controller = _controller()
+    return controller is not None and controller.supported() is None and controller.running(state.folder) is not None

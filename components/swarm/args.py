@@ -54,7 +54,7 @@ class ReadinessArgs(TypedDict):
     """The readiness gate: ``up`` ends only when the nodes are healthy."""
 
     enabled: NotRequired[bool]
-    """Whether there is a gate. Default false."""
+    """Whether there is a gate. Default true. False where nothing boots, as in the API half of the sandbox."""
     timeout_seconds: NotRequired[int]
     """Seconds until ``up`` fails with the reason. Default 1800."""
     consecutive: NotRequired[int]

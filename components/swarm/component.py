@@ -283,7 +283,7 @@ class SwarmCluster(pulumi.ComponentResource):
     def _create_gate(
         self, readiness: ReadinessArgs, managers: Sequence[HostGroup], workers: Sequence[HostGroup], mark: ClosingMark
     ) -> None:
-        if not readiness.get("enabled", False):
+        if not readiness.get("enabled", True):
             return
         sizes = {f"pool {pool.name}": f"{pool.min_size}-{pool.max_size}" for pool in self._plan.pools}
         ReadyCluster(

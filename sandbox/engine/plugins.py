@@ -81,6 +81,5 @@ def _install(missing: dict[str, str], engine: str | None) -> str | None:
         except subprocess.TimeoutExpired:
             return f"resource-{name} v{version} was not there after {INSTALL_SECONDS} s"
         if answer.returncode != 0:
-            lines = [line for line in answer.stderr.splitlines() if line.strip()]
-            return f"resource-{name} v{version}: {lines[-1].strip()[:200] if lines else 'pulumi said nothing'}"
+            return f"`pulumi plugin install resource {name} v{version}` fails here"
     return None

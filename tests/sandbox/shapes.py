@@ -12,6 +12,8 @@ from sandbox.state import CHECKOUT
 from tests.sandbox.rig import Sandbox
 
 DEV: dict[str, Any] = yaml.safe_load(CHECKOUT.joinpath("Pulumi.dev.yaml").read_text())["config"]
+# These tests run on the API half of the sandbox: nothing boots, so a gate would wait in vain.
+DEV["timonel:cluster"]["readiness"] = {"enabled": False}
 
 
 PREINSTALLED_IMAGE: dict[str, Any] = {"id": "ami-0717e0e1a3d640001", "preinstalled": True}

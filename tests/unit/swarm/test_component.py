@@ -155,11 +155,11 @@ def test_destroy_sets_the_closing_mark_before_it_touches_groups_hooks_or_the_buc
     assert {resource.urn for resource in needed} <= before
 
 
-def test_the_gate_is_made_when_asked_for_and_nothing_hangs_on_it(engine: Engine, make_swarm: MakeSwarm) -> None:
-    make_swarm()
+def test_the_gate_is_made_unless_told_otherwise_and_nothing_hangs_on_it(engine: Engine, make_swarm: MakeSwarm) -> None:
+    make_swarm(readiness={"enabled": False})
     assert engine.of("timonel:index:ReadyCluster") == []
     engine.resources.clear()
-    make_swarm(worker_pools=[{"name": "web"}], readiness={"enabled": True, "timeout_seconds": 60.0})
+    make_swarm(worker_pools=[{"name": "web"}], readiness={"timeout_seconds": 60.0})
     gate = engine.one("timonel:index:ReadyCluster")
     assert gate.inputs["managerGroups"] == ["swarm-managers-group"]
     assert gate.inputs["workerGroups"] == ["swarm-workers-web-group"]
