@@ -72,6 +72,11 @@ def warnings(made: SwarmPlan) -> list[str]:
             f"{made.manager_count} managers over {len(made.zones)} zone(s): the loss of one zone can take the majority "
             "with it, and then nothing can be changed until the cluster has recovered. Use 3 zones where it matters."
         )
+    if made.autolock:
+        found.append(
+            "enable_autolock is true: the cluster heals the loss of a minority, but not of the majority, since the "
+            "engine (28.5) refuses to force a new cluster from an autolocked state. See docs/operations.md."
+        )
     return found
 
 

@@ -239,3 +239,8 @@ def test_a_zone_or_manager_that_must_not_be_lost_is_warned_of(managers: int, zon
 @pytest.mark.parametrize("managers", [3, 5, 7])
 def test_three_zones_survive_the_loss_of_one_and_no_warning_is_given(managers: int) -> None:
     assert checks.warnings(checks.check(arguments(3, managers={"count": managers}))) == []
+
+
+def test_autolock_is_warned_of_since_it_does_not_heal_the_loss_of_the_majority() -> None:
+    (warning,) = checks.warnings(checks.check(arguments(3, enable_autolock=True)))
+    assert "majority" in warning
