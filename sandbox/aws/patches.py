@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sandbox.aws import authorize, balancers
+from sandbox.aws import authorize, balancers, objects
 from sandbox.aws.autoscaling import api as autoscaling_api
 from sandbox.aws.autoscaling import engine as autoscaling_engine
 from sandbox.aws.ec2 import console, endpoints, images, launch, network, rules, states, view
@@ -22,6 +22,7 @@ def install() -> None:
     rules.install()
     autoscaling_api.install()
     balancers.install()
+    objects.install()
     authorize.install()
 
 
