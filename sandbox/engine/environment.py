@@ -45,7 +45,9 @@ def variables(state: State, base: dict[str, str] | None = None) -> dict[str, str
         "AWS_CONFIG_FILE": str(state.folder / "no-aws-config"),
         "AWS_SHARED_CREDENTIALS_FILE": str(state.folder / "no-aws-credentials"),
         "AWS_EC2_METADATA_DISABLED": "true",
-        "PULUMI_BACKEND_URL": f"file://{state.engine}",
+        # The backend's sidecar files are not written atomically: an engine killed in between leaves an empty one, and
+        # then the stack cannot be read ("failed to load checkpoint: EOF"). The state itself is replaced whole.
+        "PULUMI_BACKEND_URL": f"file://{state.engine}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(state.passphrase),
         "PULUMI_HOME": str(state.pulumi_home),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
