@@ -17,6 +17,7 @@ from sandbox.providers.aws.hooks_autoscaling import seconds
 from sandbox.providers.values import UNKNOWN
 from tests.unit.providers.driver import PACKAGE, Driver, Resource
 
+CHECKOUT = Path(__file__).parents[3]
 VPC = "aws:ec2/vpc:Vpc"
 ROLE = "aws:iam/role:Role"
 TRUST = json.dumps(
@@ -296,7 +297,7 @@ def test_attempts_are_enough_for_three_calls_in_ten_throttled() -> None:
 
 
 def test_the_plugin_starts_and_reports_the_version_of_the_sdk_package() -> None:
-    plugin = Path(__file__).parents[3] / "sandbox" / "providers" / "bin" / "pulumi-resource-aws"
+    plugin = CHECKOUT / "sandbox" / "providers" / "bin" / "pulumi-resource-aws"
     with subprocess.Popen([plugin, "127.0.0.1:1"], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())
@@ -312,4 +313,9 @@ def test_the_plugin_starts_and_reports_the_version_of_the_sdk_package() -> None:
         finally:
             process.terminate()
     assert information.version == PACKAGE.version
-    assert "pulumi_aws" not in sys.modules, "importing it would cost seconds"
+
+
+def test_the_plugin_does_not_import_the_sdk_package() -> None:
+    look = "import sys, sandbox.providers.aws.__main__; print('pulumi_aws' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True, cwd=CHECKOUT)
+    assert found.stdout.strip() == "False", "importing it would cost seconds at every start"

@@ -102,7 +102,11 @@ def test_a_lock_whose_holder_was_killed_is_free(tmp_path):
 
 def test_an_interrupt_ends_what_the_step_started(tmp_path):
     mark = tmp_path / "pid"
-    program = f"from toolchain import steps\nsteps.run('long', ['sh', '-c', 'echo $$ > {mark}; sleep 60 & wait'])\n"
+    # A shell starts background jobs with interrupts ignored, and that is inherited.
+    listen = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    program = (
+        f"{listen}from toolchain import steps\nsteps.run('long', ['sh', '-c', 'echo $$ > {mark}; sleep 60 & wait'])\n"
+    )
     setup = subprocess.Popen(
         [sys.executable, "-c", program], stderr=subprocess.DEVNULL, cwd=paths.CHECKOUT, start_new_session=True
     )
