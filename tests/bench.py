@@ -15,11 +15,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
 from rich.console import Console
 from rich.table import Table
 
 from sandbox.state import CHECKOUT
 from tests.sandbox.rig import Project, Sandbox, Stack, clone
+from tests.sandbox.shapes import dev
 
 RUNS = 5
 EMPTY = "import pulumi\n"
@@ -114,8 +116,10 @@ def import_of_the_program() -> None:
 
 
 def dev_stack(sandbox: Sandbox, folder: Path) -> Stack:
-    """The dev stack in a clone that has never run."""
-    return Stack(sandbox, clone(folder / "clone"), "dev")
+    """The dev stack in a clone that has never run, without the gate: nothing boots here."""
+    checkout = clone(folder / "clone")
+    (checkout / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": dev()}))
+    return Stack(sandbox, checkout, "dev")
 
 
 if __name__ == "__main__":
