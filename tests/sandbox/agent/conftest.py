@@ -5,25 +5,15 @@ from typing import Any
 
 import pytest
 
-from sandbox.machines import controller
 from tests.sandbox.agent.lab import Lab
-from tests.sandbox.machines.rig import Machines
+from tests.sandbox.machines.rig import Machines, booted
 
 
-@pytest.fixture(scope="session")
-def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
-    """A sandbox with machines for the session; its end must leave nothing in the kernel."""
-    reason = controller.supported()
-    if reason:
-        pytest.skip(f"hosts cannot boot here: {reason}")
-    running = Machines(tmp_path_factory.mktemp("agent"))
-    try:
-        running.up("--machines")
+@pytest.fixture(scope="session", name="booted")
+def _booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
+    """A sandbox with machines for the session."""
+    with booted(tmp_path_factory.mktemp("agent")) as running:
         yield running
-    finally:
-        running.down()
-    left = {what: found for what, found in running.traces().items() if found}
-    assert not left, f"down left something behind: {left}"
 
 
 @pytest.fixture

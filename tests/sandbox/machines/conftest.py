@@ -4,25 +4,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sandbox.machines import controller
-from tests.sandbox.machines.rig import Machines
+from tests.sandbox.machines.rig import Machines, booted
 
 
 @pytest.fixture(scope="session")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
-    """A sandbox with machines for the session; its end must leave nothing in the kernel."""
-    reason = controller.supported()
-    if reason:
-        pytest.skip(f"hosts cannot boot here: {reason}")
-    running = Machines(tmp_path_factory.mktemp("machines"))
-    try:
-        running.up("--machines")
+    """A sandbox with machines for the session, its VPC made."""
+    with booted(tmp_path_factory.mktemp("machines")) as running:
         running.prepare()
         yield running
-    finally:
-        running.down()
-    left = {what: found for what, found in running.traces().items() if found}
-    assert not left, f"down left something behind: {left}"
 
 
 @pytest.fixture

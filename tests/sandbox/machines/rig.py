@@ -2,9 +2,12 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from sandbox.machines import actions, controller
 from sandbox.machines.host import Host
@@ -125,3 +128,19 @@ def shell(host: Host, script: str, seconds: float = 60) -> str:
 def reaches(host: Host, address: str) -> bool:
     """Whether a host's ping to an address is answered."""
     return host.run("ping", "-c1", "-W1", address).returncode == 0
+
+
+@contextmanager
+def booted(folder: Path) -> Iterator[Machines]:
+    """A sandbox with machines; its end must leave nothing in the kernel. Skips the test where hosts cannot boot."""
+    reason = controller.supported()
+    if reason:
+        pytest.skip(f"hosts cannot boot here: {reason}")
+    running = Machines(folder)
+    try:
+        running.up("--machines")
+        yield running
+    finally:
+        running.down()
+    left = {what: found for what, found in running.traces().items() if found}
+    assert not left, f"down left something behind: {left}"
