@@ -170,6 +170,7 @@ def test_target_health_is_what_the_machines_report(account: Account) -> None:
         "TargetGroupArn"
     ]
     instance = launch(account)
+    until("running", lambda: state(account, instance) == "running")
     elb.register_targets(TargetGroupArn=group, Targets=[{"Id": instance}])
     report = {"id": instance, "state": "unhealthy", "reason": "Target.FailedHealthChecks"}
     account.aws.control("PUT", "target-health", {"target_group": group, "targets": [report]})
