@@ -4,15 +4,28 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from sandbox.machines import image
+from tests.sandbox.agent import report
 from tests.sandbox.agent.lab import Lab
 from tests.sandbox.machines.rig import Machines, booted
+
+
+def pytest_terminal_summary() -> None:
+    """One table of everything that was measured."""
+    if not report.REPORT.rows:
+        return
+    report.REPORT.show(Console(width=160))
+    print(f"kept in {report.keep().relative_to(report.ROOT)}")
 
 
 @pytest.fixture(scope="session", name="booted")
 def _booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     """A sandbox with machines for the session."""
     with booted(tmp_path_factory.mktemp("agent")) as running:
+        if made := image.find():
+            report.REPORT.versions |= made.versions
         yield running
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.agent.test_faults import say
+from tests.sandbox.agent.report import say
 from tests.sandbox.machines.rig import Machines
 from tests.sandbox.rig import Sandbox, Stack, clone
 
@@ -45,7 +45,7 @@ def test_up_ends_with_a_swarm_that_answers_and_destroy_with_a_dead_manager_leave
     stack = Stack(booted, clone(tmp_path / "clone"), "dev")
     start = time.monotonic()
     up = stack.up().ok()
-    say("1 dev stack: up until healthy", time.monotonic() - start)
+    say("1 dev stack: up until healthy", time.monotonic() - start, "five hosts by hand")
     assert "ReadyCluster" in up.finished.out, "up waits for the cluster"
     found = nodes(booted, stack, tmp_path, known=True)
     assert [node["Status"]["State"] for node in found] == ["ready"] * 5, found

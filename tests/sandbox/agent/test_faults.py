@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from node_agent.records import SNAPSHOTS
 from tests.sandbox.agent.lab import Lab
+from tests.sandbox.agent.report import say
 
 pytestmark = pytest.mark.machines
 
@@ -24,7 +25,7 @@ MakeLab = Callable[..., Lab]
 def test_three_managers_heal_from_the_loss_of_one_and_of_all_and_go_without_flags(lab: MakeLab) -> None:
     """Issue 4, faults 1, 2, 5 and 14, in the life of one cluster: forming it is the dearest part."""
     cluster = lab(managers=3, workers=2)
-    say("1 formed", cluster.wait_whole(600))
+    say("1 formed: 3 managers, 2 workers", cluster.wait_whole(600), "five hosts by hand")
     assert sorted(z for z, n in zones(cluster).items() if n == 1) == ["us-east-1a", "us-east-1b", "us-east-1c"]
     assert_mutual_tls(cluster)
     assert_no_secret_is_told(cluster)
@@ -32,7 +33,7 @@ def test_three_managers_heal_from_the_loss_of_one_and_of_all_and_go_without_flag
 
     leader = cluster.status()["leader"]
     cluster.ec2.terminate_instances(InstanceIds=[leader])
-    say("2 leader lost", healed(cluster, [leader], 400))
+    say("2 leader lost", healed(cluster, [leader], 400), "one host by hand")
     assert cluster.record()["epoch"] == 1, "a majority lived: nothing was recovered"
     assert all(n == 1 for n in zones(cluster).values()), "the replacement stands in the right zone"
 
@@ -83,10 +84,6 @@ def test_one_manager_is_restored_from_the_snapshot_before_a_corrupt_one(lab: Mak
 
 
 # --- looking
-
-
-def say(what: str, seconds: float) -> None:
-    print(f"FAULT {what}: {seconds:.0f} s", flush=True)
 
 
 def healed(cluster: Lab, lost: list[str], seconds: float) -> float:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.sandbox.agent.lab import Lab
-from tests.sandbox.agent.test_faults import healed, say, zones
+from tests.sandbox.agent.report import say
+from tests.sandbox.agent.test_faults import healed, zones
 
 pytestmark = [pytest.mark.machines, pytest.mark.faults]
 

@@ -1,0 +1,114 @@
+"""The one table of a run: each fault with its seconds beside its floor, printed at the end and kept as Markdown.
+
+`python -m tests.sandbox.agent.report` puts the last run's table into docs/faults.md, between its two marks.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).parents[3]
+WRITTEN = ROOT / ".timonel" / "faults.md"
+DOCS = ROOT / "docs" / "faults.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+HEADER = ("no.", "fault", "seconds", "floor", "ratio", "seen")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault as it was measured."""
+
+    number: int
+    fault: str
+    seconds: float
+    floor: str
+    """Name of a floor, empty for none."""
+    note: str
+
+
+@dataclass
+class Report:
+    """What a run measured."""
+
+    rows: list[Row] = field(default_factory=list)
+    floors: dict[str, float] = field(default_factory=dict)
+    """Seconds by name: the same by hand, in the same run."""
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def cells(self) -> list[tuple[str, ...]]:
+        """The table's rows, by number; a floor that this run did not measure stays empty."""
+        found = []
+        for row in sorted(self.rows, key=lambda row: row.number):
+            floor = self.floors.get(row.floor)
+            beside = (f"{floor:.0f} ({row.floor})", f"{row.seconds / floor:.1f}") if floor else ("", "")
+            found.append((str(row.number), row.fault, f"{row.seconds:.0f}", *beside, row.note))
+        return found
+
+    def markdown(self, now: datetime) -> str:
+        """The table with its date and versions."""
+        told = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        lines = [f"Measured {now:%Y-%m-%d} on {told or 'unknown versions'}; one run.", ""]
+        lines += ["| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
+        return "\n".join([*lines, *("| " + " | ".join(cells) + " |" for cells in self.cells()), ""])
+
+    def show(self, console: Console) -> None:
+        """Print the table."""
+        table = Table(*HEADER, title="Faults: seconds until the cluster was whole again")
+        for cells in self.cells():
+            table.add_row(*cells)
+        console.print(table)
+
+
+REPORT = Report()
+
+
+def say(what: str, seconds: float, floor: str = "", note: str = "") -> None:
+    """Record and print one fault.
+
+    Args:
+        what: "<number in issue 4> <fault>", such as "2 leader lost".
+        seconds: until the cluster was whole again.
+        floor: name of the floor it is held against (`floor()` measures them).
+        note: what else was seen, such as "0 of 900 requests failed".
+    """
+    number, _, fault = what.partition(" ")
+    REPORT.rows.append(Row(int(number), fault, seconds, floor, note))
+    print(f"FAULT {what}: {seconds:.0f} s{f'; {note}' if note else ''}", flush=True)
+
+
+def floor(name: str, seconds: float) -> None:
+    """Record and print a floor: the same hosts booted and joined by hand."""
+    REPORT.floors[name] = seconds
+    print(f"FLOOR {name}: {seconds:.1f} s", flush=True)
+
+
+def put_into(text: str, measured: str) -> str:
+    """A document with another table between its marks.
+
+    Raises:
+        ValueError: the marks are not there.
+    """
+    if BEGIN not in text or END not in text:
+        raise ValueError(f"{DOCS.name} has not both marks: {BEGIN} and {END}")
+    return re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{measured}{END}", text, flags=re.DOTALL)
+
+
+def keep(now: datetime | None = None) -> Path:
+    """Write the table of this run where the next command finds it."""
+    WRITTEN.parent.mkdir(exist_ok=True)
+    WRITTEN.write_text(REPORT.markdown(now or datetime.now(UTC)))
+    return WRITTEN
+
+
+if __name__ == "__main__":
+    if not WRITTEN.exists():
+        sys.exit(f"error: {WRITTEN.relative_to(ROOT)} is not there: make faults writes it")
+    DOCS.write_text(put_into(DOCS.read_text(), WRITTEN.read_text()))
+    print(f"{DOCS.relative_to(ROOT)}: refreshed; read the diff before you commit it")
