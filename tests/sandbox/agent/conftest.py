@@ -9,6 +9,7 @@ from rich.console import Console
 from sandbox.machines import image
 from tests.sandbox.agent import report
 from tests.sandbox.agent.lab import Lab
+from tests.sandbox.agent.served import ServedLab
 from tests.sandbox.machines.rig import Machines, booted
 
 
@@ -36,6 +37,20 @@ def lab(booted: Machines) -> Iterator[Callable[..., Lab]]:
 
     def make(managers: int = 3, workers: int = 2, **agent: Any) -> Lab:
         made.append(Lab(booted.state.folder, booted.endpoint, managers, workers, **agent))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def serve(booted: Machines) -> Iterator[Callable[..., ServedLab]]:
+    """As `lab`, with a load balancer before the workers."""
+    made: list[ServedLab] = []
+
+    def make(managers: int = 3, workers: int = 2, **agent: Any) -> ServedLab:
+        made.append(ServedLab(booted.state.folder, booted.endpoint, managers, workers, **agent))
         return made[-1]
 
     yield make

@@ -48,6 +48,8 @@ class Lab:
         self.logs = client("logs")
         self.id = f"lab-{uuid.uuid4().hex[:8]}"
         self.ca = authority()
+        self.target_groups: list[str] = []
+        """Of services that the workers run."""
         images = self.ec2.describe_images(Filters=[{"Name": "architecture", "Values": ["x86_64"]}])["Images"]
         self.image = str(images[0]["ImageId"])
         self._network()
@@ -96,7 +98,10 @@ class Lab:
         )  # fmt: skip
         trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
                  "Principal": {"Service": "ec2.amazonaws.com"}}]}  # fmt: skip
-        for role, document in (("manager", policies.manager(place, state)), ("worker", policies.worker(place, state))):
+        for role, document in (
+            ("manager", policies.manager(place, state)),
+            ("worker", policies.worker(place, state, self.target_groups)),
+        ):
             name = f"{self.id}-{role}"
             self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
             self.iam.put_role_policy(RoleName=name, PolicyName="node", PolicyDocument=document)
@@ -110,7 +115,9 @@ class Lab:
             "version": 1, "cluster": self.id, "platform": "swarm", "role": role, "pool": pool, "region": REGION,
             "bucket": self.id, "secrets": secrets, "labels": {"tier": pool}, "log_group": self.id, **self.agent,
         }  # fmt: skip
-        return found | ({"kms_key": self.key, "api_names": ["lab.test"]} if role == "manager" else {})
+        if role == "worker":
+            return found | {"target_groups": self.target_groups}
+        return found | {"kms_key": self.key, "api_names": ["lab.test"]}
 
     def _group(self, name: str, role: str, pool: str, zones: list[str], size: int) -> None:
         script = render(NodeScript(
@@ -134,6 +141,7 @@ class Lab:
             AutoScalingGroupName=name, LaunchTemplate={"LaunchTemplateId": template, "Version": "1"},
             MinSize=0, MaxSize=10, DesiredCapacity=size, VPCZoneIdentifier=",".join(self.subnets[z] for z in zones),
             LifecycleHookSpecificationList=hooks, NewInstancesProtectedFromScaleIn=role == "manager",
+            TargetGroupARNs=self.target_groups if role == "worker" else [],
             Tags=[{**t, "PropagateAtLaunch": True, "ResourceId": name, "ResourceType": "auto-scaling-group"}
                   for t in tags],
         )  # fmt: skip
