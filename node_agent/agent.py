@@ -16,6 +16,7 @@ from node_agent.imds import Imds
 from node_agent.log import logger
 from node_agent.manager import Manager
 from node_agent.ports import AwayError, Identity
+from node_agent.watchdog import Watchdog
 from node_agent.worker import Worker
 from node_agent.world import Facts, Ports
 
@@ -37,6 +38,7 @@ class Agent:
             log=self.log,
         )  # fmt: skip
         self.node = (Manager if config.is_manager else Worker)(me, config, self.ports)
+        self.watchdog = Watchdog(self.swarm.engine)
         self._refreshed = -1e9
         self._ends = 0.0
 
@@ -72,6 +74,12 @@ class Agent:
             time.sleep(pause)
 
     def _around(self) -> None:
+        try:
+            silent = self.watchdog.look(time.monotonic())
+            if silent:
+                self.log("dockerd", "killed", why="it did not answer", seconds=round(silent))
+        except AwayError as error:
+            self.log("dockerd", "failed", error=str(error))
         try:
             metrics.write(self.facts(), self._ends, self.config.is_manager)
         except OSError as error:

@@ -13,7 +13,7 @@ from node_agent import pki
 from node_agent.config import AgentConfig
 from node_agent.engine import INSTANCE, ZONE
 from node_agent.files import write_atomically
-from node_agent.ports import Identity
+from node_agent.ports import AwayError, Identity
 from node_agent.run import run
 
 DAEMON_JSON = Path("/etc/docker/daemon.json")
@@ -94,3 +94,16 @@ def stop() -> None:
 def start() -> None:
     """Starts dockerd."""
     run(["systemctl", "start", "docker.socket", "docker.service"], timeout=180)
+
+
+def runs() -> bool:
+    """Whether systemd says that dockerd has started and not ended."""
+    try:
+        return run(["systemctl", "is-active", "docker.service"]).strip() == b"active"
+    except AwayError:
+        return False
+
+
+def kill() -> None:
+    """Ends dockerd without asking it; its unit starts it again."""
+    run(["systemctl", "kill", "--signal=KILL", "docker.service"])

@@ -27,7 +27,11 @@ class Observer:
     def observe(self) -> Seen:
         """Everything that a decision may look at."""
         p, now = self.p, self.p.clock.now()
-        swarm = p.swarm.state()
+        try:
+            swarm = p.swarm.state()
+        except AwayError:
+            self.facts.has_leader = self.facts.leads = False  # a hung dockerd must not look healthy
+            raise
         nodes = self._nodes(swarm)
         own = next((n for n in nodes or () if n.id == swarm.node_id), None)
         self.facts.has_leader = nodes is not None

@@ -44,7 +44,7 @@ class Report:
 
     def cells(self) -> list[tuple[str, ...]]:
         """The table's rows, by number; a floor that this run did not measure stays empty."""
-        found = []
+        found: list[tuple[str, ...]] = []
         for row in sorted(self.rows, key=lambda row: row.number):
             floor = self.floors.get(row.floor)
             beside = (f"{floor:.0f} ({row.floor})", f"{row.seconds / floor:.1f}") if floor else ("", "")

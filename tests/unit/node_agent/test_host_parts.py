@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,9 +17,11 @@ from cryptography import x509
 from node_agent import ecr, freeze, health, log, metrics, pki, redirect
 from node_agent.config import AgentConfig, Secrets
 from node_agent.daemon import drop_in, render
+from node_agent.observe import Observer
 from node_agent.ports import AwayError, Identity
 from node_agent.raft import last_entry
 from node_agent.run import run
+from node_agent.watchdog import Watchdog
 from node_agent.world import Facts
 from tests.sandbox.agent.lab import authority
 
@@ -197,6 +200,56 @@ def test_the_watchdog_thaws_dockerd_when_the_agent_is_killed(tmp_path: Path, sle
 def test_without_dockerd_there_is_no_snapshot(tmp_path: Path) -> None:
     with pytest.raises(AwayError, match="not running"), freeze.frozen(tmp_path / "absent.pid"):
         pass
+
+
+# --- a hung dockerd
+
+
+class Dockerd:
+    """Answers or hangs; counts how often it was killed."""
+
+    def __init__(self) -> None:
+        self.hangs, self.started, self.killed = False, True, 0
+        self.watchdog = Watchdog(self.ask, lambda: self.started, self.kill)
+
+    def ask(self) -> None:
+        if self.hangs:
+            raise AwayError("timed out")
+
+    def kill(self) -> None:
+        self.killed += 1
+
+
+def test_a_dockerd_that_stays_silent_is_killed_once_and_given_time_again() -> None:
+    dockerd = Dockerd()
+    assert dockerd.watchdog.look(0) == 0
+    dockerd.hangs = True
+    assert [dockerd.watchdog.look(now) for now in (10, 50, 99)] == [0, 0, 0]
+    assert dockerd.watchdog.look(101) == 91 and dockerd.killed == 1
+    assert [dockerd.watchdog.look(now) for now in (105, 190)] == [0, 0], "it starts: the watch begins anew"
+
+
+def test_a_dockerd_that_answers_now_and_then_or_still_starts_is_left_alone() -> None:
+    dockerd = Dockerd()
+    for now in range(0, 1000, 50):
+        dockerd.hangs = now % 100 == 0
+        dockerd.watchdog.look(now)
+    dockerd.hangs, dockerd.started = True, False
+    for now in range(1000, 2000, 50):
+        dockerd.watchdog.look(now)
+    assert dockerd.killed == 0
+
+
+def test_without_dockerds_word_a_manager_claims_no_leader() -> None:
+    class Hung:
+        def state(self) -> None:
+            raise AwayError("timed out")
+
+    facts = Facts(has_leader=True, leads=True)
+    ports: Any = SimpleNamespace(swarm=Hung(), clock=SimpleNamespace(now=lambda: 0.0))
+    with pytest.raises(AwayError):
+        Observer(ME, ports, facts).observe()
+    assert not facts.has_leader and not facts.leads, "the load balancer must not send anybody here"
 
 
 # --- telling
