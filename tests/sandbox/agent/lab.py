@@ -36,6 +36,9 @@ ZONES = ["us-east-1a", "us-east-1b", "us-east-1c"]
 class Lab:
     """One cluster on a running sandbox."""
 
+    hook_seconds = 300
+    """Time-out of the lifecycle hooks, as the stack sets it: so long is a node waited for that cannot answer."""
+
     def __init__(self, state: Path, endpoint: str, managers: int = 3, workers: int = 2, **agent: Any) -> None:
         self.state, self.endpoint, self.agent = state, endpoint, agent
         self.session = boto3.Session("test", "test", region_name=REGION)
@@ -134,7 +137,7 @@ class Lab:
         })["LaunchTemplate"]["LaunchTemplateId"]  # fmt: skip
         hooks = [
             {"LifecycleHookName": f"timonel-{n}", "LifecycleTransition": f"autoscaling:EC2_INSTANCE_{transition}",
-             "HeartbeatTimeout": 300, "DefaultResult": result}
+             "HeartbeatTimeout": self.hook_seconds, "DefaultResult": result}
             for n, transition, result in (("launch", "LAUNCHING", "ABANDON"), ("terminate", "TERMINATING", "CONTINUE"))
         ]  # fmt: skip
         self.asg.create_auto_scaling_group(
