@@ -72,6 +72,16 @@ def _create(self: Any, *args: Any, **kwargs: Any) -> Any:
     return balancer
 
 
+def _deregister(self: Any, target_group_arn: str, instances: list[dict[str, Any]]) -> None:
+    """DeregisterTargets: "If the specified target does not exist, the action returns successfully" (its API reference).
+
+    moto refuses with InvalidTarget. A group's instance is met twice: by Auto Scaling and by its own agent.
+    """
+    group = self.target_groups.get(target_group_arn)
+    known = instances if group is None else [one for one in instances if one["Id"] in group.targets]
+    _ORIGINAL["deregister"](self, target_group_arn, known)
+
+
 _ORIGINAL: dict[str, Any] = {}
 
 
@@ -80,5 +90,7 @@ def install() -> None:
     if not _ORIGINAL:
         _ORIGINAL["describe"] = ELBV2Response.describe_target_health
         _ORIGINAL["create"] = ELBv2Backend.create_load_balancer
+        _ORIGINAL["deregister"] = ELBv2Backend.deregister_targets
         ELBv2Backend.create_load_balancer = _create  # type: ignore[method-assign]
+        ELBv2Backend.deregister_targets = _deregister  # type: ignore[method-assign]
         ELBV2Response.describe_target_health = _describe  # type: ignore[method-assign]

@@ -176,3 +176,15 @@ def test_target_health_is_what_the_machines_report(account: Account) -> None:
     account.aws.control("PUT", "target-health", {"target_group": group, "targets": [report]})
     [shown] = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
     assert shown["TargetHealth"] == {"State": "unhealthy", "Reason": "Target.FailedHealthChecks"}
+
+
+def test_a_target_may_be_deregistered_twice(account: Account) -> None:
+    elb = account.aws.client("elbv2")
+    made = elb.create_target_group(Name="t", Protocol="TCP", Port=80, VpcId=account.vpc)["TargetGroups"][0]
+    group = made["TargetGroupArn"]
+    instance = launch(account)
+    until("running", lambda: state(account, instance) == "running")
+    elb.register_targets(TargetGroupArn=group, Targets=[{"Id": instance}])
+    for _ in range(2):
+        elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": instance}])
+    assert elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"] == []
