@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -32,6 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=RUNS, help=f"runs per figure (default {RUNS})")
     runs = parser.parse_args().runs
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # so that the sandbox below goes too
     console = Console()
     with tempfile.TemporaryDirectory() as folder:
         sandbox = Sandbox(Path(folder) / "sandbox")
@@ -111,8 +113,9 @@ def start_of_plugin(sandbox: Sandbox, name: str) -> None:
 
 def import_of_the_program() -> None:
     """Import what the dev stack's program imports."""
-    modules = "import stacks.settings, stacks.platform, components.swarm.component, components.network.component"
-    subprocess.run([sys.executable, "-c", modules], cwd=CHECKOUT, check=True)
+    lean = "from stacks import lean_imports, settings, platform; lean_imports.install(); "
+    components = "import components.network.component, components.swarm.component"
+    subprocess.run([sys.executable, "-c", lean + components], cwd=CHECKOUT, check=True)
 
 
 def dev_stack(sandbox: Sandbox, folder: Path) -> Stack:

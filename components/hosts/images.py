@@ -11,6 +11,8 @@ from components.errors import InputError
 from components.hosts.args import Architecture
 
 _AWS_NAMES = {"x86_64": Architecture.AMD64, "arm64": Architecture.ARM64}
+_SUPPORTED: dict[tuple[str, str], tuple[Architecture, ...]] = {}
+"""What AWS said of an instance type, by region and type: a fact that does not change while a program runs."""
 
 
 @dataclass(frozen=True)
@@ -49,21 +51,27 @@ def look_up(
 
 
 def check_instance_types(
-    instance_types: Mapping[str, str], architecture: Architecture, opts: pulumi.InvokeOptions
+    instance_types: Mapping[str, str], architecture: Architecture, region: str, opts: pulumi.InvokeOptions
 ) -> None:
     """Ask AWS whether each type (by the path of the argument that names it) runs ``architecture``.
+
+    A type is asked for once in a program: the program asks before its first component, and each component for itself.
 
     Raises:
         InputError: it does not, or AWS does not know the type.
     """
     for path, instance_type in instance_types.items():
-        try:
-            found = aws.ec2.get_instance_type(instance_type=instance_type, opts=opts)
-        except Exception as error:
-            raise InputError(
-                path, instance_type, "be an instance type of the region", f"AWS did not find it: {error}"
-            ) from error
-        supported = [_AWS_NAMES[name] for name in found.supported_architectures if name in _AWS_NAMES]
+        if (region, instance_type) not in _SUPPORTED:
+            try:
+                found = aws.ec2.get_instance_type(instance_type=instance_type, opts=opts)
+            except Exception as error:
+                raise InputError(
+                    path, instance_type, "be an instance type of the region", f"AWS did not find it: {error}"
+                ) from error
+            _SUPPORTED[region, instance_type] = tuple(
+                _AWS_NAMES[name] for name in found.supported_architectures if name in _AWS_NAMES
+            )
+        supported = _SUPPORTED[region, instance_type]
         if architecture not in supported:
             raise InputError(
                 path,

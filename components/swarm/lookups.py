@@ -16,5 +16,5 @@ def find_image(plan: SwarmPlan, region: str, opts: pulumi.InvokeOptions) -> imag
     for index, pool in enumerate(plan.pools):
         for place, instance_type in enumerate(pool.instance_types):
             types[f"worker_pools[{index}].instance_types[{place}]"] = instance_type
-    images.check_instance_types(types, plan.architecture, opts)
+    images.check_instance_types(types, plan.architecture, region, opts)
     return images.look_up(region=region, architecture=plan.architecture, image_id=plan.image_id, opts=opts)
