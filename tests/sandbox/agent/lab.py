@@ -25,7 +25,7 @@ from components.hosts.policies import Place
 from components.hosts.user_data import NodeScript, render
 from components.swarm import policies
 from node_agent.records import CLOSING, LEDGER, RECORD, STATUS
-from sandbox.machines import controller, names
+from sandbox.machines import actions, controller, names
 from sandbox.machines.host import Host
 
 REGION = "us-east-1"
@@ -240,7 +240,11 @@ class Lab:
     # --- ending
 
     def close(self) -> float:
-        """Destroys as the stack does: closing mark, sizes to 0; the seconds until the last instance is terminated."""
+        """Destroys as the stack does: closing mark, sizes to 0; the seconds until the last instance is terminated.
+
+        Cuts are healed first: a node that cannot reach the API lets its hook time out, which takes five minutes.
+        """
+        actions.heal(self.state)
         self.s3.put_object(Bucket=self.id, Key=CLOSING, Body=b"{}")
         for name in [*self.groups.values(), self.worker_group]:
             found = self.asg.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
