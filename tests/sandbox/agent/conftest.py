@@ -1,16 +1,19 @@
 """A sandbox with machines, and clusters in it."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import pytest
 from rich.console import Console
 
 from sandbox.machines import image
-from tests.sandbox.agent import report
+from tests.sandbox.agent import grants, report
 from tests.sandbox.agent.lab import Lab
 from tests.sandbox.agent.served import ServedLab
 from tests.sandbox.machines.rig import Machines, booted
+
+Made = TypeVar("Made", bound=Lab)
 
 
 def pytest_terminal_summary() -> None:
@@ -30,29 +33,36 @@ def _booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
         yield running
 
 
+@contextmanager
+def _clusters(booted: Machines, kind: type[Made], module: str) -> Iterator[Callable[..., Made]]:
+    """Makes clusters, destroys them, and holds every call of their nodes against their roles."""
+    made: list[Made] = []
+
+    def make(managers: int = 3, workers: int = 2, **agent: Any) -> Made:
+        made.append(kind(booted.state.folder, booted.endpoint, managers, workers, **agent))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+    refused = grants.look(made, booted.calls(grants.USED.seen), module)
+    assert refused == [], "calls that a node's role does not allow"
+
+
 @pytest.fixture
-def lab(booted: Machines) -> Iterator[Callable[..., Lab]]:
+def lab(booted: Machines, request: pytest.FixtureRequest) -> Iterator[Callable[..., Lab]]:
     """`lab(managers, workers, **agent_config)` makes a cluster that is destroyed after the test."""
-    made: list[Lab] = []
-
-    def make(managers: int = 3, workers: int = 2, **agent: Any) -> Lab:
-        made.append(Lab(booted.state.folder, booted.endpoint, managers, workers, **agent))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
+    with _clusters(booted, Lab, request.module.__name__) as make:
+        yield make
 
 
 @pytest.fixture
-def serve(booted: Machines) -> Iterator[Callable[..., ServedLab]]:
+def serve(booted: Machines, request: pytest.FixtureRequest) -> Iterator[Callable[..., ServedLab]]:
     """As `lab`, with a load balancer before the workers."""
-    made: list[ServedLab] = []
+    with _clusters(booted, ServedLab, request.module.__name__) as make:
+        yield make
 
-    def make(managers: int = 3, workers: int = 2, **agent: Any) -> ServedLab:
-        made.append(ServedLab(booted.state.folder, booted.endpoint, managers, workers, **agent))
-        return made[-1]
 
-    yield make
-    for one in made:
-        one.close()
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What adds up over the other tests comes last."""
+    items.sort(key=lambda item: "test_grants" in item.nodeid)

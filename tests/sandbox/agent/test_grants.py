@@ -1,0 +1,25 @@
+"""Issue 4, fault 12: every granted action was used by some test, or stands in the one list with its reason.
+
+That every call was allowed is held after each test, by the fixtures that make the clusters. This runs last.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sandbox.agent.grants import NOT_CALLED, USED
+
+pytestmark = [pytest.mark.machines, pytest.mark.faults]
+
+NEEDED = {f"tests.sandbox.agent.{name}" for name in ("test_rolling", "test_sizes")}
+"""Together they make the nodes use all that they use."""
+
+
+def test_every_granted_action_was_called_or_is_listed_with_its_reason() -> None:
+    if NEEDED - USED.modules:
+        pytest.skip(f"needs the clusters of {sorted(NEEDED)} in the same run")
+    idle = USED.idle()
+    listed = {(role, action) for role, action in idle if {(role, action), ("*", action)} & set(NOT_CALLED)}
+    assert idle - listed == set(), "granted, and called by no test"
+    stale = {entry for entry in NOT_CALLED if not any(entry in {i, ("*", i[1])} for i in idle)}
+    assert stale == set(), "listed as not called, and called or not granted any more"
