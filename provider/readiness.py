@@ -116,7 +116,8 @@ def _cluster_waiting(look: Look, managers: int, now: datetime) -> list[str]:
     reachable = [n for n in nodes if n["role"] == "manager" and _ready(n) and _is(n, "reachability", "reachable")]
     if len(reachable) != managers:
         found.append(f"{len(reachable)} of {managers} managers reachable")
-    found += [f"node {n['hostname']} is {n['state']}" for n in nodes if not _ready(n)]
+    # A node that has only just joined has told the swarm no name yet.
+    found += [f"node {n['hostname'] or n['id']} is {n['state']}" for n in nodes if not _ready(n)]
     ready = {n["instance_id"] for n in nodes if _ready(n)}
     missing = [
         str(instance["InstanceId"])

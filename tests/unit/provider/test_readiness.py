@@ -110,6 +110,12 @@ HEALTHY = (group(instance("m")), status(node("m")))
             "node host-w is down",
             id="a dead node is still listed",
         ),
+        pytest.param(
+            group(instance("m")),
+            status(node("m"), node("w", "worker", state="down", hostname="", id="9qx")),
+            "node 9qx is down",
+            id="joined a moment ago, no name yet",
+        ),
         pytest.param(group(instance("other")), status(node("m")), "not ready in the swarm: other", id="not joined"),
     ],
 )
