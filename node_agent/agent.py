@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from node_agent import config as configuration
-from node_agent import daemon, ecr, health, metrics, pki
+from node_agent import daemon, ecr, health, pki
 from node_agent.aws import AwsCloud, S3Store, SecretsManager
 from node_agent.config import AgentConfig
 from node_agent.docker_api import DockerApi
@@ -15,6 +15,7 @@ from node_agent.host import LinuxHost, WallClock
 from node_agent.imds import Imds
 from node_agent.log import logger
 from node_agent.manager import Manager
+from node_agent.metrics import Metrics
 from node_agent.ports import AwayError, Identity
 from node_agent.watchdog import Watchdog
 from node_agent.worker import Worker
@@ -39,8 +40,8 @@ class Agent:
         )  # fmt: skip
         self.node = (Manager if config.is_manager else Worker)(me, config, self.ports)
         self.watchdog = Watchdog(self.swarm.engine)
+        self.metrics = Metrics(config, self.swarm.services, self.log)
         self._refreshed = -1e9
-        self._ends = 0.0
 
     def facts(self) -> Facts:
         """What the last pass found."""
@@ -54,7 +55,6 @@ class Agent:
                 raise AwayError("the CA's secret is empty: the stack writes it")
             names = [*self.config.api_names, self.me.address, self.me.hostname, "localhost", "127.0.0.1"]
             pki.ensure({"certificate": ca["certificate"], "private_key": ca["private_key"]}, names)
-            self._ends = pki.expires_at()
         daemon.ensure(self.config, self.me)
 
     def forever(self) -> None:
@@ -80,10 +80,7 @@ class Agent:
                 self.log("dockerd", "killed", why="it did not answer", seconds=round(silent))
         except AwayError as error:
             self.log("dockerd", "failed", error=str(error))
-        try:
-            metrics.write(self.facts(), self._ends, self.config.is_manager)
-        except OSError as error:
-            self.log("metrics", "failed", error=str(error))
+        self.metrics.write(self.facts(), time.time())
         if time.monotonic() - self._refreshed >= ecr.EVERY:
             self._refreshed = time.monotonic()
             try:

@@ -8,13 +8,14 @@ from typing import Any
 
 from node_agent.config import AgentConfig
 from node_agent.docker_api import ApiError, DockerApi, name
-from node_agent.ports import AwayError, Identity, Node, NoLeaderError, SwarmError, SwarmState, Tokens
+from node_agent.ports import AwayError, Identity, Node, NoLeaderError, Service, SwarmError, SwarmState, Tokens
 
 PORT = 2377
 JOIN_TIMEOUT = 30.0
 """dockerd itself gives up on a join after 20 s (and goes on in the background)."""
 INSTANCE = "timonel.instance"
 ZONE = "timonel.zone"
+JOBS = {"ReplicatedJob", "GlobalJob"}
 
 
 class DockerSwarm:
@@ -121,6 +122,13 @@ class DockerSwarm:
         """The swarm's containers on this node."""
         query = {"filters": {"label": ["com.docker.swarm.task"]}}
         return len(self._ask(lambda: self._api.call("GET", "/containers/json", query)))
+
+    def services(self) -> list[Service]:
+        """``docker service ls``: what each shall have and has (API 1.41 and newer; jobs, which end, are left out)."""
+        found = self._led(lambda: self._api.call("GET", "/services", {"status": True}))
+        counted = [(raw["Spec"]["Name"], raw["ServiceStatus"]) for raw in found
+                   if raw.get("ServiceStatus") and not raw["Spec"].get("Mode", {}).keys() & JOBS]  # fmt: skip
+        return [Service(name, int(told["DesiredTasks"]), int(told["RunningTasks"])) for name, told in counted]
 
     def engine(self) -> str:
         """Version of dockerd."""

@@ -10,9 +10,10 @@ from node_agent.config import AgentConfig
 from node_agent.decide import Action, Do
 from node_agent.memory import Memory
 from node_agent.ports import Group, Node
-from node_agent.records import LEDGER, STATUS, STEWARD, Steward
+from node_agent.quorum import majority
+from node_agent.records import LEDGER, STATUS, STEWARD, Member, Steward
 from node_agent.steward import LEAVING_STATES, StewardView, missing_workers, published_values, steward, wanted_labels
-from node_agent.world import Facts, Ports, Seen, epoch_of
+from node_agent.world import Facts, NodeFact, Ports, Seen, epoch_of
 from node_agent.writes import Writes
 
 SECRETS_EVERY = 60.0
@@ -139,8 +140,12 @@ class Lead:
         facts.snapshot_at, facts.rotated = (held.snapshot_at, held.rotated) if held else (0.0, 0.0)
         facts.managers, facts.wanted = len(s.managers), s.wanted or 0
         facts.quorum = True
+        facts.reachable = sum(s.votes(n) for n in s.managers)
+        facts.margin = facts.reachable - majority(len(s.managers))
+        facts.nodes = tuple(_fact(s, n) for n in s.nodes)
+        facts.led = True
         zones = [n.zone for n in s.managers]
-        counts = [zones.count(z) for z in set(zones)]
+        counts = [zones.count(z) for z in {n.zone for n in s.nodes if n.zone}]
         facts.unbalanced = max(counts) - min(counts) if counts else 0
         facts.recovered_at = float((record.recovered or {}).get("at", 0)) if record else 0.0
         states = {n.id: "ready" if n.ready else "down" for n in s.nodes}
@@ -160,6 +165,15 @@ class Lead:
                 for n in s.nodes
             ],
         })  # fmt: skip
+
+
+def _fact(s: StewardView, node: Node) -> NodeFact:
+    entry = s.entry_of(node)
+    return NodeFact(
+        hostname=node.hostname or node.id, manager=node.is_manager, ready=node.ready, reachable=s.votes(node),
+        drained=node.availability == "drain",
+        leaving=s.lifecycle(node.instance) in LEAVING_STATES or (entry is not None and entry.state == Member.LEAVING),
+    )  # fmt: skip
 
 
 def _lifecycle(groups: tuple[Group, ...], node: Node) -> str | None:

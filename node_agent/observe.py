@@ -36,6 +36,7 @@ class Observer:
         own = next((n for n in nodes or () if n.id == swarm.node_id), None)
         self.facts.has_leader = nodes is not None
         self.facts.leads = bool(own and own.leader)
+        self.facts.led = self.facts.led and self.facts.leads
         closing = bool(p.store.keys(CLOSING))
         leaving = p.cloud.leaving()
         found = p.store.get(RECORD)
@@ -55,6 +56,8 @@ class Observer:
         seen.view = dataclasses.replace(view, lasting=self._lasting(view))
         if record:
             self.facts.epoch = record.epoch
+            self.facts.live = record.phase == Phase.LIVE
+            self.facts.holder_dead = not self.facts.live and seen.view.holder_dead
             p.host.redirect(record.redirect or {})
         return seen
 

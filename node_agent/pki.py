@@ -62,14 +62,15 @@ def ensure(ca: dict[str, str], names: list[str], folder: Path = FOLDER) -> bool:
     return True
 
 
-def expires_at(folder: Path = FOLDER) -> float:
-    """When the server certificate ends, seconds since the epoch; 0 when there is none."""
+def end_of(certificate: Path) -> float:
+    """When the (first) certificate of a file ends, seconds since the epoch.
+
+    Raises:
+        AwayError: openssl cannot read it.
+    """
     import ssl  # noqa: PLC0415  (only where there is a certificate)
 
-    files = paths(folder)
-    if not files.certificate.exists():
-        return 0.0
-    told = run(["openssl", "x509", "-enddate", "-noout", "-in", str(files.certificate)]).decode().strip()
+    told = run(["openssl", "x509", "-enddate", "-noout", "-in", str(certificate)]).decode().strip()
     return float(ssl.cert_time_to_seconds(told.removeprefix("notAfter=")))
 
 

@@ -97,6 +97,16 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Service:
+    """A row of ``docker service ls``."""
+
+    name: str
+    wanted: int
+    """Tasks that it shall have."""
+    running: int
+
+
+@dataclass(frozen=True)
 class Tokens:
     """Join tokens and the unlock key."""
 

@@ -314,7 +314,7 @@ def wanted_labels(node: Node) -> dict[str, str]:
     """A node's labels: what others set stays, what the configuration says wins."""
     prefix = "timonel.label."
     own = {k[len(prefix) :]: v for k, v in node.engine_labels.items() if k.startswith(prefix)}
-    own |= {k: v for k, v in node.engine_labels.items() if k in {"timonel.zone", "timonel.pool"}}
+    own |= {k: v for k, v in node.engine_labels.items() if k in {"timonel.instance", "timonel.zone", "timonel.pool"}}
     return {**node.labels, **own}
 
 

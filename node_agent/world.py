@@ -38,6 +38,19 @@ class Seen:
     groups: tuple[Group, ...] = ()
 
 
+@dataclass(frozen=True)
+class NodeFact:
+    """What the leader last saw of a node."""
+
+    hostname: str
+    manager: bool
+    ready: bool
+    reachable: bool = False
+    drained: bool = False
+    leaving: bool = False
+    """Its group takes it out."""
+
+
 @dataclass
 class Facts:
     """What metrics, health and the command line tell about the last pass."""
@@ -56,6 +69,15 @@ class Facts:
     managers: int = 0
     wanted: int = 0
     away: int = 0
+    reachable: int = 0
+    margin: int = 0
+    """Managers that may still fail before the quorum is lost; negative: it is lost."""
+    live: bool = False
+    holder_dead: bool = False
+    led: bool = False
+    """Whether this process has finished a pass as the leader: what only the leader knows is known."""
+    nodes: tuple[NodeFact, ...] = ()
+    """The leader's list."""
 
 
 def epoch_of(v: View) -> int:
