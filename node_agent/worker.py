@@ -117,7 +117,8 @@ class Worker:
         true = ["leaving"] if leaving else []
         true += ["unfit"] if swarm.state in {"pending", "error", "locked"} else []
         self.memory.update(now, "self", true)
-        every = SECRET_EVERY if swarm.state == "active" else 0.0
+        # a leaving worker must not miss the closing mark: nobody would drain it any more
+        every = SECRET_EVERY if swarm.state == "active" and not leaving else 0.0
         if now - self._read >= every:
             self._closing = bool(p.store.keys(CLOSING))
             self._secret = p.secrets.get("workers")

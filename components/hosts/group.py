@@ -31,8 +31,9 @@ _METRICS = [
 class HostGroup(pulumi.ComponentResource):
     """A launch template, an Auto Scaling group over the given subnets, its lifecycle hooks and scaling policy.
 
-    ``up`` does not wait for the instances: the cluster's readiness gate does, and knows more than AWS. ``destroy``
-    force-deletes the group, since scale-in protection and hooks would otherwise hold it; what must happen before is
+    ``up`` does not wait for the instances: the cluster's readiness gate does, and knows more than AWS. A group that
+    goes is brought to no instances first, through its hooks: so a worker pool that is taken out of a living cluster is
+    drained. Groups of a quorum are force-deleted, since scale-in protection would hold them; what must happen before is
     the closing mark's business.
     """
 
@@ -149,7 +150,7 @@ class HostGroup(pulumi.ComponentResource):
             enabled_metrics=_METRICS,
             metrics_granularity="1Minute",
             wait_for_capacity_timeout="0",
-            force_delete=True,
+            force_delete=is_quorum,
             tags=[{"key": key, "value": self._tags[key], "propagate_at_launch": True} for key in sorted(self._tags)],
             opts=self._child,
         )
@@ -171,6 +172,8 @@ class HostGroup(pulumi.ComponentResource):
         }
 
     def _create_hooks(self, group: aws.autoscaling.Group) -> list[pulumi.Resource]:
+        # A group takes its hooks with it; deleted before it, they would let its instances go undrained.
+        own = pulumi.ResourceOptions(parent=self, deleted_with=group)
         return [
             aws.autoscaling.LifecycleHook(
                 f"{self._name}-launch-hook",
@@ -179,7 +182,7 @@ class HostGroup(pulumi.ComponentResource):
                 lifecycle_transition="autoscaling:EC2_INSTANCE_LAUNCHING",
                 heartbeat_timeout=LAUNCH_HEARTBEAT_SECONDS,
                 default_result="ABANDON",
-                opts=self._child,
+                opts=own,
             ),
             aws.autoscaling.LifecycleHook(
                 f"{self._name}-terminate-hook",
@@ -188,7 +191,7 @@ class HostGroup(pulumi.ComponentResource):
                 lifecycle_transition="autoscaling:EC2_INSTANCE_TERMINATING",
                 heartbeat_timeout=TERMINATE_HEARTBEAT_SECONDS,
                 default_result="CONTINUE",
-                opts=self._child,
+                opts=own,
             ),
         ]
 

@@ -110,3 +110,19 @@ def test_a_change_of_worker_count_touches_no_certificate_and_no_load_balancer(st
     found = operations(standing, dev(cluster={"workerPools": [POOL | {"minSize": 4, "maxSize": 8}]}))
     touched = {kind for _, kind in found}
     assert not touched & {"ClientCertificate", "CertificateAuthority", "LoadBalancer", "Listener"}, sorted(found)
+
+
+def test_a_worker_pool_that_is_taken_out_goes_through_its_hooks(standing: Stack) -> None:
+    """Emptied first, its termination hooks still there: that is when the agents drain the workers."""
+    configure(standing, dev(cluster={"workerPools": [POOL, {"name": "extra", "minSize": 1, "maxSize": 1}]}))
+    standing.up().ok()
+    before = standing.sandbox.calls()[-1]["number"]
+    configure(standing, dev(cluster={"workerPools": [POOL]}))
+    standing.up().ok()
+    wanted = {"UpdateAutoScalingGroup", "DeleteAutoScalingGroup", "DeleteLifecycleHook"}
+    calls = [c for c in standing.sandbox.calls(before) if c["action"] in wanted]
+    assert [c["action"] for c in calls] == ["UpdateAutoScalingGroup", "DeleteAutoScalingGroup"], calls
+    assert calls[0]["parameters"]["DesiredCapacity"] == "0", calls[0]
+    assert "true" not in str(calls[1]["parameters"].get("ForceDelete")).lower(), calls[1]
+    names = {c["parameters"]["AutoScalingGroupName"] for c in calls}
+    assert len(names) == 1 and "extra" in names.pop(), calls

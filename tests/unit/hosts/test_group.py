@@ -86,11 +86,20 @@ def test_a_fixed_size_is_said(engine: Engine) -> None:
     assert group["desiredCapacity"] == 3
 
 
-def test_up_does_not_wait_for_instances_and_destroy_does_not_wait_for_hooks(engine: Engine) -> None:
+def test_up_does_not_wait_for_instances(engine: Engine) -> None:
     group = make(engine)
     assert group["waitForCapacityTimeout"] == "0"
-    assert group["forceDelete"] is True
     assert group["healthCheckType"] == "EC2", "a balancer's check must not replace every node at a stroke"
+
+
+def test_a_group_that_goes_drains_its_instances_through_its_hooks(engine: Engine) -> None:
+    assert make(engine)["forceDelete"] is False
+    hooks = engine.of(HOOK)
+    assert {hook.deleted_with for hook in hooks} == {engine.one(GROUP).urn}, "never before their group"
+
+
+def test_a_quorum_goes_by_force(engine: Engine) -> None:
+    assert make(engine, enable_quorum_care=True)["forceDelete"] is True
 
 
 def test_members_of_a_quorum_are_not_taken_away_by_aws_and_are_replaced_one_more_at_a_time(engine: Engine) -> None:
