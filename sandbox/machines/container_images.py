@@ -1,6 +1,7 @@
-"""The few container images that the sandbox brings, built from Debian's static busybox alone, and how to push them.
+"""Container images as the sandbox makes them, and how to push them.
 
-They stand in for nothing: `timonel/echo` is a small HTTP server for tests of services, `busybox` is Debian's busybox.
+The two of `own_images` are in every sandbox and stand in for nothing: `timonel/echo` is a small HTTP server for tests,
+`busybox` is Debian's busybox. The stand-ins for well-known images are in `standins`.
 """
 
 import gzip
@@ -10,6 +11,7 @@ import json
 import subprocess
 import tarfile
 import urllib.request
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,14 @@ class ContainerImage:
     tags: tuple[str, ...] = ("latest", "1")
     links: dict[str, str] = field(default_factory=dict)
     port: int | None = None
+    entrypoint: tuple[str, ...] = ()
+    user: str = ""
+    directory: str = ""
+    """Working directory."""
+    folders: dict[str, int] = field(default_factory=dict)
+    """Folders of the image -> owner (user and group)."""
+    volumes: tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
 
     def layer(self) -> bytes:
         """The layer as a gzipped tar, equal bytes for equal content."""
@@ -51,6 +61,10 @@ class ContainerImage:
         with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
             for folder in ("bin", "tmp", "etc"):
                 tar.addfile(_entry(folder, tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755))
+            for folder, owner in sorted(self.folders.items()):
+                entry = _entry(folder, tarfile.DIRTYPE, 0o755)
+                entry.uid = entry.gid = owner
+                tar.addfile(entry)
             for path, (content, mode) in sorted(self.files.items()):
                 entry = _entry(path, tarfile.REGTYPE, mode)
                 entry.size = len(content)
@@ -59,13 +73,21 @@ class ContainerImage:
                 entry = _entry(path, tarfile.SYMTYPE, 0o777)
                 entry.linkname = target
                 tar.addfile(entry)
-        return gzip.compress(buffer.getvalue(), compresslevel=6, mtime=0)
+        return gzip.compress(buffer.getvalue(), compresslevel=1, mtime=0)
 
     def config(self, layer: bytes) -> bytes:
         """The image's configuration."""
         settings: dict[str, Any] = {"Cmd": list(self.command), "Env": ["PATH=/bin"]}
         if self.port:
             settings["ExposedPorts"] = {f"{self.port}/tcp": {}}
+        more = {
+            "Entrypoint": list(self.entrypoint),
+            "User": self.user,
+            "WorkingDir": self.directory,
+            "Volumes": {path: {} for path in self.volumes},
+            "Labels": self.labels,
+        }
+        settings |= {name: value for name, value in more.items() if value}
         content = {
             "architecture": "amd64",
             "os": "linux",
@@ -109,27 +131,61 @@ def _applets(busybox: Path) -> list[str]:
     return [name for name in listed if name != "busybox"]
 
 
+@dataclass(frozen=True)
+class Packed:
+    """An image as a registry takes it."""
+
+    layer: bytes
+    config: bytes
+
+    @classmethod
+    def of(cls, image: ContainerImage) -> "Packed":
+        """Pack an image."""
+        layer = image.layer()
+        return cls(layer, image.config(layer))
+
+    def manifest(self) -> bytes:
+        """The manifest that names both parts."""
+        content = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": {"mediaType": CONFIG, "size": len(self.config), "digest": digest(self.config)},
+            "layers": [{"mediaType": LAYER, "size": len(self.layer), "digest": digest(self.layer)}],
+        }
+        return json.dumps(content).encode()
+
+
 def push(image: ContainerImage, registry: str) -> None:
     """Put an image into a registry (`http://HOST:PORT`) under all its tags.
 
     Raises:
         urllib.error.URLError: the registry refuses it.
     """
-    layer = image.layer()
-    config = image.config(layer)
-    for blob in (layer, config):
-        start = _request(registry, f"/v2/{image.name}/blobs/uploads/", b"", "POST")
+    upload(Packed.of(image), image.name, image.tags, registry)
+
+
+def upload(packed: Packed, name: str, tags: Iterable[str], registry: str) -> None:
+    """Put a packed image into a registry as `name`, under some tags.
+
+    Raises:
+        urllib.error.URLError: the registry refuses it.
+    """
+    for blob in (packed.layer, packed.config):
+        start = _request(registry, f"/v2/{name}/blobs/uploads/", b"", "POST")
         place = start.headers["Location"]
         place += ("&" if "?" in place else "?") + f"digest={digest(blob)}"
         _request("" if place.startswith("http") else registry, place, blob, "PUT", "application/octet-stream")
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": MANIFEST,
-        "config": {"mediaType": CONFIG, "size": len(config), "digest": digest(config)},
-        "layers": [{"mediaType": LAYER, "size": len(layer), "digest": digest(layer)}],
-    }
-    for tag in image.tags:
-        _request(registry, f"/v2/{image.name}/manifests/{tag}", json.dumps(manifest).encode(), "PUT", MANIFEST)
+    for tag in tags:
+        tag_manifest(packed.manifest(), name, tag, registry)
+
+
+def tag_manifest(manifest: bytes, name: str, tag: str, registry: str) -> None:
+    """Give an image that the registry has one more tag.
+
+    Raises:
+        urllib.error.URLError: the registry refuses it.
+    """
+    _request(registry, f"/v2/{name}/manifests/{tag}", manifest, "PUT", MANIFEST)
 
 
 def _request(registry: str, path: str, body: bytes, method: str, kind: str = "") -> Any:

@@ -12,6 +12,8 @@ REGISTRY = "169.254.100.2"
 REGISTRY_PORT = 5000
 BALANCERS = "169.254.101.0/24"
 HOSTS_FILE = "etc-hosts"
+DATADOG = (".datadoghq.com", ".datadoghq.eu", ".ddog-gov.com")
+"""Ends of the names of Datadog's sites: the sandbox's API process answers for them (sandbox/datadog)."""
 
 
 def sandbox_key(state: Path) -> str:

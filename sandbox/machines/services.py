@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sandbox.machines import balancers, dns, imds, names, relay
+from sandbox.machines import balancers, dns, front, imds, names, registry, relay, standins
 from sandbox.machines.cloud import GONE, Cloud, Instance
 from sandbox.machines.network import Network
 from sandbox.machines.proxy import Proxies
@@ -64,7 +64,9 @@ class Services:
             api = urlsplit(self.cloud.endpoint)
             to_api = relay.to(api.hostname or "127.0.0.1", api.port or 80)
             self.loop.call(relay.serve(space.listen(names.API, 80), to_api))
-            self.loop.call(relay.serve(space.listen(names.REGISTRY, names.REGISTRY_PORT), self._to_registry))
+            for port in (names.REGISTRY_PORT, 80):  # as the mirror, and as other registries by their own names
+                listener = space.listen(names.REGISTRY, port)
+                self.loop.call(front.serve(listener, self._to_registry, lambda: registry.address(self.machines)))
             self.loop.call(dns.serve(space.datagrams(names.DNS, 53), lambda name: self._lookup(vpc_id, name)))
             self._served.add(vpc_id)
             log.info("%s: metadata, API, registry and names are served", vpc_id)
@@ -79,6 +81,10 @@ class Services:
         return await asyncio.open_connection("127.0.0.1", int(kept["port"]))
 
     def _lookup(self, vpc_id: str, name: str) -> list[str] | None:
+        if name in standins.HOSTS:
+            return [names.REGISTRY]
+        if name.endswith(names.DATADOG):
+            return [names.API]
         found = self._names.get((vpc_id, name)) or self.proxies.inside.get((vpc_id, name))
         return [found] if found else None
 

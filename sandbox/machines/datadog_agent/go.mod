@@ -1,0 +1,3 @@
+module timonel/sandbox/datadog_agent
+
+go 1.24.0
