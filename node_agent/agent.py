@@ -77,6 +77,7 @@ class Agent:
         try:
             silent = self.watchdog.look(time.monotonic())
             if silent:
+                self.facts().dockerd_kills += 1
                 self.log("dockerd", "killed", why="it did not answer", seconds=round(silent))
         except AwayError as error:
             self.log("dockerd", "failed", error=str(error))

@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from node_agent.config import AgentConfig
 from node_agent.imds import GROUP_TAG, Imds
 from node_agent.ports import AwayError, ConflictError, Group, Identity, Versioned
+from node_agent.world import TERMINATE
 
 T = TypeVar("T")
 RETRIES = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "max_attempts": 6})
@@ -202,25 +203,33 @@ class AwsCloud:
 
     def unprotect(self, instance: str) -> None:
         """Lifts the scale-in protection."""
-        group = next((g.name for g in self.groups() if instance in g.instances), None)
-        if group:
+        if group := self._group_of(instance):
             ask("unprotect", lambda: self._asg.set_instance_protection(
                 InstanceIds=[instance], AutoScalingGroupName=group, ProtectedFromScaleIn=False))  # fmt: skip
 
+    def release(self, instance: str) -> None:
+        """Lets the termination of another manager go on."""
+        if group := self._group_of(instance):
+            self._lifecycle(TERMINATE, self._continue, group, instance)
+
+    def _group_of(self, instance: str) -> str | None:
+        return next((g.name for g in self.groups() if instance in g.instances), None)
+
     def complete(self, hook: str) -> None:
         """Lets this instance's lifecycle go on."""
-        self._lifecycle(hook, lambda **named: self._asg.complete_lifecycle_action(
-            LifecycleActionResult="CONTINUE", **named))  # fmt: skip
+        if group := self._own_group():
+            self._lifecycle(hook, self._continue, group, self._me.instance)
 
     def heartbeat(self, hook: str) -> None:
         """Holds this instance's lifecycle action."""
-        self._lifecycle(hook, self._asg.record_lifecycle_action_heartbeat)
+        if group := self._own_group():
+            self._lifecycle(hook, self._asg.record_lifecycle_action_heartbeat, group, self._me.instance)
 
-    def _lifecycle(self, hook: str, call: Callable[..., Any]) -> None:
-        group = self._own_group()
-        if group is None:
-            return
-        named = {"LifecycleHookName": hook, "AutoScalingGroupName": group, "InstanceId": self._me.instance}
+    def _continue(self, **named: str) -> Any:
+        return self._asg.complete_lifecycle_action(LifecycleActionResult="CONTINUE", **named)
+
+    def _lifecycle(self, hook: str, call: Callable[..., Any], group: str, instance: str) -> None:
+        named = {"LifecycleHookName": hook, "AutoScalingGroupName": group, "InstanceId": instance}
         try:
             ask(hook, lambda: call(**named))
         except AwayError as error:

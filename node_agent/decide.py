@@ -65,6 +65,7 @@ class Do(StrEnum):
     DEMOTE = "demote"
     UNHEALTHY = "set-unhealthy"
     UNPROTECT = "lift-protection"
+    RELEASE = "release"
     CURE = "cure-redirect"
     CLEAR = "clear-redirect"
     ADMIT = "admit"

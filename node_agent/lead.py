@@ -110,6 +110,9 @@ class Lead:
             case Do.UNPROTECT:
                 self._keep(seen)
                 p.cloud.unprotect(target)
+            case Do.RELEASE:
+                self._keep(seen)
+                p.cloud.release(target)
             case Do.ASK_REJOIN:
                 old = s.view.steward.rejoin if s.view.steward else {}
                 kept = {i: t for i, t in old.items() if now - float(t) < 3600}

@@ -26,6 +26,7 @@ LOST_KEPT = 300.0
 HELP = {
     "timonel_agent_last_pass_timestamp_seconds": "When the agent last finished a pass; old means a dead agent",
     "timonel_aws_unanswered_passes": "Passes in a row that ended because AWS or dockerd did not answer",
+    "timonel_dockerd_kills": "How often this agent, since it started, has killed a dockerd that was silent",
     "timonel_epoch": "Epoch of the cluster; raised by each recovery",
     "timonel_lifecycle_hook_held_seconds": "How long this instance's termination has been held",
     "timonel_node_certificate_expiry_timestamp_seconds": "End of this node's swarm certificate; dockerd renews it",
@@ -153,6 +154,7 @@ class Metrics:
         plain: dict[str, float] = {
             "timonel_agent_last_pass_timestamp_seconds": facts.passed,
             "timonel_aws_unanswered_passes": facts.away,
+            "timonel_dockerd_kills": facts.dockerd_kills,
             "timonel_epoch": facts.epoch,
             "timonel_lifecycle_hook_held_seconds": facts.hook_held,
             **self._ends(),

@@ -202,6 +202,9 @@ class Cloud(Protocol):
     def unprotect(self, instance: str) -> None:
         """Lifts the scale-in protection of one manager."""
 
+    def release(self, instance: str) -> None:
+        """Lets the termination of another manager go on. None pending is fine."""
+
     def complete(self, hook: str) -> None:
         """Lets this instance's lifecycle go on. None pending is fine."""
 

@@ -17,6 +17,8 @@ from node_agent.records import Entry, Member
 
 UNREACHABLE = 600.0
 """Seconds that a manager may be unreachable before Auto Scaling is told."""
+SILENT = 60.0
+"""Seconds of silence after which nobody waits for a leaving manager to go in order."""
 JOIN_FIRST = 300.0
 """Seconds that a leaving manager waits for its replacement when the quorum would stay without it."""
 DRAIN = 120.0
@@ -112,7 +114,7 @@ def steward(s: StewardView) -> Action:
         return Action(Do.TAKE, "7: this manager leads")
     if any(s.published.get(name) != value for name, value in published_values(s).items()):
         return Action(Do.PUBLISH, "10: the published tokens or addresses are not the swarm's")
-    for rule in (_dead, _stale_nodes, _stale_entries, _leaving, _cure, _admit, _scale_in, _unreachable,
+    for rule in (_dead, _stale_nodes, _stale_entries, _release, _leaving, _cure, _admit, _scale_in, _unreachable,
                  _workers_leaving, _rejoin, _labels, _rotate, _snapshot):  # fmt: skip
         if (action := rule(s)) is not None:
             return action
@@ -166,6 +168,17 @@ def _stale_entries(s: StewardView) -> Action | None:
             return Action(Do.DROP, "7: gone, and out of the swarm", instance)
         if entry.state == Member.LEFT:
             return Action(Do.DROP, "9: left, and out of the swarm", instance)
+    return None
+
+
+def _release(s: StewardView) -> Action | None:
+    """9: a manager that Auto Scaling takes out and that no longer speaks: its hook would run into its time-out."""
+    for node in s.managers:
+        entry = s.entry_of(node)
+        if entry is None or s.lifecycle(entry.instance) != "Terminating:Wait":
+            continue
+        if s.lasting(f"unreachable {node.id}") >= SILENT and _keeps_quorum(s, node):
+            return Action(Do.RELEASE, f"9: {entry.instance} shall go and is silent", entry.instance)
     return None
 
 

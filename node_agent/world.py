@@ -69,6 +69,7 @@ class Facts:
     managers: int = 0
     wanted: int = 0
     away: int = 0
+    dockerd_kills: int = 0
     reachable: int = 0
     margin: int = 0
     """Managers that may still fail before the quorum is lost; negative: it is lost."""

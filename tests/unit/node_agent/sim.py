@@ -607,6 +607,13 @@ class SimCloud:
 
         self._ask("unprotect", effect)
 
+    def release(self, instance: str) -> None:
+        def effect() -> None:
+            if self.w.hosts[instance].lifecycle == "Terminating:Wait":
+                self.w.terminate(instance)
+
+        self._ask("release", effect)
+
     def complete(self, hook: str) -> None:
         def effect() -> None:
             if hook == "timonel-terminate" and self.h.lifecycle == "Terminating:Wait":

@@ -72,6 +72,7 @@ def test_a_worker_tells_of_itself_only(told: Metrics, certificates: Certificates
     found = values(worker.render(Facts(passed=5, hook_held=7), 0.0))
     assert set(found) == {
         "timonel_agent_last_pass_timestamp_seconds", "timonel_aws_unanswered_passes", "timonel_epoch",
+        "timonel_dockerd_kills",
         "timonel_lifecycle_hook_held_seconds", "timonel_node_certificate_expiry_timestamp_seconds",
     }  # fmt: skip
 

@@ -326,6 +326,19 @@ def test_a_manager_unreachable_for_ten_minutes_is_reported_and_replaced(make: Ma
     assert epoch(world) == 1
 
 
+def test_a_manager_that_auto_scaling_takes_out_and_that_is_silent_is_not_waited_for(make: Make) -> None:
+    world = formed(make)
+    dead = followers(world)[0]
+    world.hosts[dead].docker = False
+    began = world.now
+    world.group_terminate(dead)
+    world.run(250)
+    gone = next(at for at, state in world.states[dead] if state == "terminated")
+    assert gone - began < 150, "its hook would have held it for five minutes"
+    world.converge()
+    assert epoch(world) == 1
+
+
 def test_the_closing_mark_lets_everything_go_and_recovers_nothing(make: Make) -> None:
     world = formed(make)
     world.objects[CLOSING] = (b"{}", 1, world.now)
