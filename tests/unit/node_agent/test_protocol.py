@@ -346,7 +346,7 @@ def test_the_closing_mark_lets_everything_go_and_recovers_nothing(make: Make) ->
     world.workers = 0
     everything = [h.instance for h in world.hosts.values() if h.up]
     world.group_terminate(*everything)
-    assert world.run(120, until=lambda: not any(h.up for h in world.hosts.values())), "hooks complete at once"
+    assert world.run(20, until=lambda: not any(h.up for h in world.hosts.values())), "hooks complete at once"
     assert epoch(world) == 1
 
 
