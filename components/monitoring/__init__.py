@@ -1,0 +1,1 @@
+"""Monitoring of a cluster: one alert catalogue, and what raises its alerts."""
