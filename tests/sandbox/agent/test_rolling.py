@@ -27,6 +27,7 @@ def test_workers_go_and_every_node_is_replaced_while_a_client_is_answered(serve:
     scaled_in(cluster)
     interrupted(cluster)
     replaced(cluster)
+    lost_meanwhile(cluster)
 
 
 def scaled_in(cluster: ServedLab) -> None:
@@ -68,13 +69,9 @@ def replaced(cluster: ServedLab) -> None:
     with Client(cluster) as client, Watch(cluster) as watch:
         for group in groups:
             cluster.replace(group)
-
-        def finished() -> bool:
-            states = cluster.refreshes(groups)
-            assert not [s for s in states.values() if s.startswith(("Failed", "Cancelled"))], states
-            return all(s.startswith("Successful") for s in states.values())
-
-        cluster.wait(finished, 900, lambda: f"{cluster.refreshes(groups)} {cluster.why_not_whole()}")
+        cluster.wait(
+            lambda: finished(cluster, groups), 900, lambda: f"{cluster.refreshes(groups)} {cluster.why_not_whole()}"
+        )
         healed(cluster, old, 240)
         seconds = time.monotonic() - began
         cluster.wait(lambda: cluster.healthy() == 2, 120, lambda: str(cluster.targets()))
@@ -87,6 +84,34 @@ def replaced(cluster: ServedLab) -> None:
     assert zones(cluster) == {"us-east-1a": 1, "us-east-1b": 1, "us-east-1c": 1}
     assert "kept" in cluster.docker("config", "ls", "--format", "{{.Name}}").split()
     assert client.failures == [], client.failures
+
+
+def lost_meanwhile(cluster: ServedLab) -> None:
+    """Another rolling update, and all managers are terminated at once in the middle of it."""
+    old = list(cluster.instances())
+    groups = [*cluster.groups.values(), cluster.worker_group]
+    with Client(cluster) as client:
+        for group in groups:
+            cluster.replace(group)
+        cluster.wait(lambda: len(cluster.ledger()) > 3, 240, lambda: str(cluster.ledger()))
+        managers = list(cluster.instances("manager"))
+        began = time.monotonic()
+        cluster.ec2.terminate_instances(InstanceIds=managers)
+        cluster.wait(lambda: finished(cluster, groups), 900, lambda: str(cluster.refreshes(groups)))
+        healed(cluster, [*old, *managers], 400)
+        seconds = time.monotonic() - began
+        cluster.wait(lambda: cluster.healthy() == 2, 120, lambda: str(cluster.targets()))
+    say("9 all managers lost during a rolling update, to the update's end", seconds, note=client.told())
+    assert cluster.record()["epoch"] == 2, "recovered once"
+    assert "kept" in cluster.docker("config", "ls", "--format", "{{.Name}}").split()
+    assert client.failures == [], client.failures
+
+
+def finished(cluster: ServedLab, groups: list[str]) -> bool:
+    """Whether the newest refresh of each group has succeeded; fails the test when one did not."""
+    states = cluster.refreshes(groups)
+    assert not [s for s in states.values() if s.startswith(("Failed", "Cancelled"))], states
+    return all(s.startswith("Successful") for s in states.values())
 
 
 def assert_in_order(cluster: ServedLab) -> None:
