@@ -41,8 +41,8 @@ def runbooks_page(catalogue: Catalogue) -> str:
     lines = [
         "# Runbooks", "", _MADE, "",
         "One section for each alert. `timonel-node` runs on a node as root (SSM Session Manager); all its commands "
-        "are in [operations.md](operations.md). `docker` means the Docker API: from your machine with the stack's exported "
-        "credentials, or on a manager.",
+        "are in [operations.md](operations.md). `docker` means the Docker API: from your machine with the stack's "
+        "exported credentials, or on a manager.",
     ]  # fmt: skip
     for alert in catalogue.alerts:
         text = filled(alert.description, values) or ""
