@@ -59,26 +59,36 @@ def look(clusters: Sequence[Lab], calls: list[dict[str, Any]], module: str) -> l
     """
     USED.modules.add(module)
     USED.seen = calls[-1]["number"] if calls else USED.seen
-    refused = set()
+    told = []
     for cluster in clusters:
         for role in ("manager", "worker"):
             name = f"{cluster.id}-{role}"
-            made = {
-                (needed["action"], needed["resource"], needed["decision"])
-                for call in calls
-                if f":assumed-role/{name}/" in call["caller"]
-                for needed in call["needed"]
-                # of a group or a target group that is gone nobody can say whose it was; AWS refuses it as well
-                if needed["decision"] is not None or call["status"] < 400
-            }
-            refused |= {f"{role}: {a} on {r}: {decision}" for a, r, decision in made if decision != "allow"}
+            made = judged(calls, f":assumed-role/{name}/")
+            told += refused(made)
             document = cluster.iam.get_role_policy(RoleName=name, PolicyName="node")["PolicyDocument"]
             for action, pattern in _pairs(document):
                 grant = (role, action, _kind(pattern, cluster))
                 USED.granted.add(grant)
                 if any(a == action and like(pattern, r) for a, r, decision in made if decision == "allow"):
                     USED.called.add(grant)
-    return sorted(refused)
+    return sorted(told)
+
+
+def judged(calls: list[dict[str, Any]], caller: str = ":assumed-role/") -> set[tuple[str, str, str]]:
+    """(action, resource, the evaluator's decision) of the calls whose caller's ARN has this part."""
+    return {
+        (needed["action"], needed["resource"], needed["decision"])
+        for call in calls
+        if caller in call["caller"]
+        for needed in call["needed"]
+        # of a group or a target group that is gone nobody can say whose it was; AWS refuses it as well
+        if needed["decision"] is not None or call["status"] < 400
+    }
+
+
+def refused(made: set[tuple[str, str, str]]) -> list[str]:
+    """In words, what the evaluator does not allow, or could not judge."""
+    return [f"{action} on {resource}: {decision}" for action, resource, decision in made if decision != "allow"]
 
 
 def _pairs(document: dict[str, Any]) -> list[tuple[str, str]]:

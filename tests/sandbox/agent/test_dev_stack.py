@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.sandbox.agent.grants import judged, refused
 from tests.sandbox.agent.report import say
 from tests.sandbox.machines.rig import Machines
 from tests.sandbox.rig import Sandbox, Stack, clone
@@ -43,6 +44,7 @@ def test_up_ends_with_a_swarm_that_answers_and_destroy_with_a_dead_manager_leave
 ) -> None:
     """Issue 4, 1 and 14, through Pulumi."""
     stack = Stack(booted, clone(tmp_path / "clone"), "dev")
+    before = len(booted.calls())
     start = time.monotonic()
     up = stack.up().ok()
     say("1 dev stack: up until healthy", time.monotonic() - start, "five hosts by hand")
@@ -66,3 +68,5 @@ def test_up_ends_with_a_swarm_that_answers_and_destroy_with_a_dead_manager_leave
     say("14 dev stack: destroyed with every manager dead", time.monotonic() - start)
     report = json.loads(booted.cli("leaks", "--stack", "timonel/dev", "--json").out)
     assert report["left_behind"] == [], report["left_behind"]
+    made = judged(booted.calls()[before:])
+    assert len(made) > 20 and refused(made) == [], "12: the stack's own roles allow what its nodes did"
