@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from node_agent.closing import let_go_blindly
 from node_agent.config import AgentConfig
 from node_agent.decide import Action, Do, View, decide
 from node_agent.lead import Lead
@@ -49,6 +50,7 @@ class Manager:
         except AwayError as error:
             self.facts.away += 1
             self.p.log(action.do, "away", error=str(error), why=action.why)
+            let_go_blindly(self.p)
         except (SwarmError, NoLeaderError, SnapshotError) as error:
             self.p.log(action.do, "failed", error=str(error), why=action.why)
         else:

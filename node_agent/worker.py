@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from node_agent.closing import let_go_blindly
 from node_agent.config import AgentConfig
 from node_agent.decide import Action, Do
 from node_agent.memory import Memory
@@ -100,6 +101,7 @@ class Worker:
         except AwayError as error:
             self.facts.away += 1
             self.p.log(action.do, "away", error=str(error), why=action.why)
+            let_go_blindly(self.p)
         except SwarmError as error:
             self.p.log(action.do, "failed", error=str(error), why=action.why)
         else:

@@ -350,6 +350,18 @@ def test_the_closing_mark_lets_everything_go_and_recovers_nothing(make: Make) ->
     assert epoch(world) == 1
 
 
+def test_after_the_closing_mark_a_node_without_dockerd_goes_too(make: Make) -> None:
+    world = formed(make)
+    world.objects[CLOSING] = (b"{}", 1, world.now)
+    world.desired = dict.fromkeys(world.zones, 0)
+    world.workers = 0
+    everything = [h for h in world.hosts.values() if h.up]
+    for role in ("manager", "worker"):
+        next(h for h in everything if h.role == role).docker = False
+    world.group_terminate(*[h.instance for h in everything])
+    assert world.run(60, until=lambda: not any(h.up for h in world.hosts.values())), "not after the hook's time-out"
+
+
 def test_size_zero_lets_go_without_a_mark(make: Make) -> None:
     world = formed(make)
     world.desired = dict.fromkeys(world.zones, 0)
