@@ -143,6 +143,102 @@ class ClientCertificate(pulumi.CustomResource):
         )
 
 
+class ServerCertificate(pulumi.CustomResource):
+    """A server certificate (extended key usage serverAuth) signed by a :class:`CertificateAuthority`.
+
+    Renewed as a :class:`ClientCertificate` is.
+    """
+
+    @property
+    def certificate(self) -> pulumi.Output[str]:
+        """The certificate, PEM."""
+        return _output(self, "certificate")
+
+    @property
+    def private_key(self) -> pulumi.Output[str]:
+        """Secret. The key of the certificate, PEM (PKCS #8, EC P-256)."""
+        return _output(self, "privateKey")
+
+    @property
+    def expires(self) -> pulumi.Output[str]:
+        """When the certificate ends, RFC 3339 in UTC."""
+        return _output(self, "expires")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        access: AwsAccessArgs,
+        authority_secret_id: pulumi.Input[str],
+        authority_fingerprint: pulumi.Input[str],
+        names: Sequence[pulumi.Input[str]],
+        valid_days: int = 365,
+        renew_days: int = 30,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare the certificate.
+
+        Args:
+            name: logical name.
+            access: region and credentials; see :class:`AwsAccessArgs`.
+            authority_secret_id: the ``secret_id`` of the authority.
+            authority_fingerprint: its ``fingerprint``; another authority replaces the certificate.
+            names: DNS names and IP addresses that the server is reached by. A change replaces the certificate.
+            valid_days: days that a new certificate lasts. Default 365.
+            renew_days: fewer days left than this, and ``up`` renews it. Default 30.
+            opts: resource options.
+        """
+        super().__init__(
+            "timonel:index:ServerCertificate",
+            name,
+            {
+                **_access(access),
+                "authoritySecretId": authority_secret_id,
+                "authorityFingerprint": authority_fingerprint,
+                "names": list(names),
+                "validDays": valid_days,
+                "renewDays": renew_days,
+                "certificate": None,
+                "privateKey": None,
+                "expires": None,
+            },
+            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(additional_secret_outputs=["privateKey"])),
+        )
+
+
+class Password(pulumi.CustomResource):
+    """A password and its bcrypt hash, in the state encrypted. Made once (192 random bits), or the given one."""
+
+    @property
+    def password(self) -> pulumi.Output[str]:
+        """Secret. The password."""
+        return _output(self, "password")
+
+    @property
+    def bcrypt(self) -> pulumi.Output[str]:
+        """Secret. Its hash, as Prometheus' and other servers' files want it."""
+        return _output(self, "bcrypt")
+
+    def __init__(
+        self, name: str, *, given: pulumi.Input[str] | None = None, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Declare the password.
+
+        Args:
+            name: logical name.
+            given: secret; the password, at most 72 bytes. Default: a made one.
+            opts: resource options.
+        """
+        super().__init__(
+            "timonel:index:Password",
+            name,
+            {"given": given, "password": None, "bcrypt": None},
+            pulumi.ResourceOptions.merge(
+                opts, pulumi.ResourceOptions(additional_secret_outputs=["given", "password", "bcrypt"])
+            ),
+        )
+
+
 class ClosingMark(pulumi.CustomResource):
     """Tells the node agents that the cluster is being taken down, so that they let go of their instances.
 

@@ -1,7 +1,9 @@
 """Certificates as pure functions of key, time and names (X.509, RFC 5280)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 from typing import cast
 
 from cryptography import x509
@@ -39,6 +41,23 @@ def make_authority(common_name: str, valid_days: int, now: datetime) -> KeyPair:
 
 def sign_client(authority: KeyPair, common_name: str, valid_days: int, now: datetime) -> KeyPair:
     """A new key with a certificate for TLS clients, signed by ``authority``; never outlives the authority."""
+    return _sign(authority, common_name, valid_days, now, usage=ExtendedKeyUsageOID.CLIENT_AUTH)
+
+
+def sign_server(authority: KeyPair, names: Sequence[str], valid_days: int, now: datetime) -> KeyPair:
+    """The same for a TLS server that is reached by each of ``names``: DNS names and IP addresses."""
+    return _sign(authority, names[0][:64], valid_days, now, usage=ExtendedKeyUsageOID.SERVER_AUTH, names=names)
+
+
+def _sign(
+    authority: KeyPair,
+    common_name: str,
+    valid_days: int,
+    now: datetime,
+    *,
+    usage: x509.ObjectIdentifier,
+    names: Sequence[str] = (),
+) -> KeyPair:
     issuer = x509.load_pem_x509_certificate(authority.certificate.encode())
     issuer_key = serialization.load_pem_private_key(authority.private_key.encode(), password=None)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -47,7 +66,7 @@ def sign_client(authority: KeyPair, common_name: str, valid_days: int, now: date
         .public_key(key.public_key())
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(
                 issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
@@ -55,6 +74,8 @@ def sign_client(authority: KeyPair, common_name: str, valid_days: int, now: date
             critical=False,
         )
     )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName([_name(name) for name in names]), critical=False)
     signed = builder.sign(cast("ec.EllipticCurvePrivateKey", issuer_key), hashes.SHA256())
     return KeyPair(_certificate_pem(signed), _key_pem(key))
 
@@ -96,6 +117,13 @@ def _builder(
         .not_valid_before(now - CLOCK_SKEW)
         .not_valid_after(min(end, latest) if latest else end)
     )
+
+
+def _name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _subject(name: str) -> x509.Name:

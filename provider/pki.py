@@ -1,6 +1,7 @@
-"""CertificateAuthority and ClientCertificate."""
+"""CertificateAuthority, ClientCertificate and ServerCertificate."""
 
 import json
+from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -44,14 +45,13 @@ class CertificateAuthorityHandler(Handler):
         return None if pair is None else _described(pair.certificate)
 
 
-class ClientCertificateHandler(Handler):
+class _LeafHandler(Handler):
     """Signed by the authority's key, which is read from its secret for the moment of signing."""
 
     inputs: ClassVar[Mapping[str, Input]] = {
         **ACCESS,
         "authoritySecretId": Input(str, replaces=True),
         "authorityFingerprint": Input(str, replaces=True),
-        "commonName": Input(str, replaces=True),
         "validDays": Input(int, minimum=1),
         "renewDays": Input(int, minimum=0),
     }
@@ -76,6 +76,10 @@ class ClientCertificateHandler(Handler):
             return super().update(state, inputs, context)
         return self._sign(inputs, context)
 
+    @abstractmethod
+    def _leaf(self, authority: "KeyPair", inputs: Plain, now: datetime) -> "KeyPair":
+        """The certificate of this kind."""
+
     def _sign(self, inputs: Plain, context: Context) -> Plain:
         from provider import certificates  # noqa: PLC0415
 
@@ -92,12 +96,34 @@ class ClientCertificateHandler(Handler):
                 f"authorityFingerprint: got {inputs['authorityFingerprint']!r}, but the secret {secret!r} holds the "
                 f"authority {found!r}. It was changed behind Pulumi's back: run `pulumi refresh`, then `pulumi up`."
             )
-        pair = certificates.sign_client(authority, inputs["commonName"], inputs["validDays"], context.now())
+        pair = self._leaf(authority, inputs, context.now())
         return {
             "certificate": pair.certificate,
             "privateKey": pair.private_key,
             "expires": certificates.expires(pair.certificate),
         }
+
+
+class ClientCertificateHandler(_LeafHandler):
+    """For a TLS client."""
+
+    inputs: ClassVar[Mapping[str, Input]] = {**_LeafHandler.inputs, "commonName": Input(str, replaces=True)}
+
+    def _leaf(self, authority: "KeyPair", inputs: Plain, now: datetime) -> "KeyPair":
+        from provider import certificates  # noqa: PLC0415
+
+        return certificates.sign_client(authority, inputs["commonName"], inputs["validDays"], now)
+
+
+class ServerCertificateHandler(_LeafHandler):
+    """For a TLS server."""
+
+    inputs: ClassVar[Mapping[str, Input]] = {**_LeafHandler.inputs, "names": Input(list, replaces=True)}
+
+    def _leaf(self, authority: "KeyPair", inputs: Plain, now: datetime) -> "KeyPair":
+        from provider import certificates  # noqa: PLC0415
+
+        return certificates.sign_server(authority, inputs["names"], inputs["validDays"], now)
 
 
 def _described(certificate: str) -> Plain:

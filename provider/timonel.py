@@ -31,7 +31,8 @@ from provider import aws
 from provider.closing_mark import ClosingMarkHandler
 from provider.errors import ProviderError
 from provider.handler import Context, Handler, problems
-from provider.pki import CertificateAuthorityHandler, ClientCertificateHandler
+from provider.password import PasswordHandler
+from provider.pki import CertificateAuthorityHandler, ClientCertificateHandler, ServerCertificateHandler
 from provider.properties import UNKNOWN, Plain, to_plain, to_wire
 from provider.protection import ProtectionHandler
 from provider.ready_cluster import ReadyClusterHandler
@@ -40,8 +41,10 @@ HANDLERS: Mapping[str, Handler] = {
     "timonel:index:CertificateAuthority": CertificateAuthorityHandler(),
     "timonel:index:ClientCertificate": ClientCertificateHandler(),
     "timonel:index:ClosingMark": ClosingMarkHandler(),
+    "timonel:index:Password": PasswordHandler(),
     "timonel:index:Protection": ProtectionHandler(),
     "timonel:index:ReadyCluster": ReadyClusterHandler(),
+    "timonel:index:ServerCertificate": ServerCertificateHandler(),
 }
 
 Log = Callable[[str, str], None]

@@ -169,3 +169,21 @@ def test_check_names_the_input_that_cannot_work(changes: dict[str, object], word
     found = Harness().check("CertificateAuthority", authority_inputs("arn", **changes))
     assert len(found) == (words is not None)
     assert words is None or words in found[0]
+
+
+def test_a_server_certificate_is_for_its_names_and_for_servers_only(
+    engine: Harness, secret: str, authority: dict[str, object]
+) -> None:
+    inputs = client_inputs(secret, str(authority["fingerprint"]), names=["lb.example", "127.0.0.1"])
+    del inputs["commonName"]
+    _, state = engine.create("ServerCertificate", inputs)
+    certificate = x509.load_pem_x509_certificate(str(state["certificate"]).encode())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["lb.example"]
+    assert [str(a) for a in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1"], "an address is no DNS name"
+    usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(usage) == [ExtendedKeyUsageOID.SERVER_AUTH], "nobody may use it as the operator"
+    assert engine.raw["privateKey"].contains_secret()
+    assert engine.diff("ServerCertificate", {**inputs, **state}, {**inputs, "names": ["other"]}).replaces == ["names"]
+    engine.pass_days(336)
+    assert engine.diff("ServerCertificate", {**inputs, **state}, inputs).diffs == ["expires"], "29 days are left"
