@@ -85,6 +85,11 @@ class SwarmClusterArgs(TypedDict):
     """Encrypt the raft log's key at rest (``docker swarm init --autolock``). Default false."""
     published_ports: NotRequired[list[PublishedPortArgs]]
     """Ports of services that the outside may reach. Default: none, and no load balancer for services."""
+    operator_ports: NotRequired[list[int]]
+    """TCP ports of services on the managers (host-mode) that operators reach through the Docker API's load balancer:
+    the same ``operator_cidrs``, the same name. A service there brings its own TLS and password. Default: none."""
+    node_ports: NotRequired[list[int]]
+    """TCP ports that nodes reach on each other, besides Swarm's own: what a scraper reads. Default: none."""
     metadata_hop_limit: NotRequired[int]
     """IMDS hop limit: 1 keeps containers away from the instance's role, 2 lets them in. Default 1."""
     snapshot_interval_minutes: NotRequired[int]

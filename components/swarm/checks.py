@@ -52,6 +52,8 @@ def check(args: SwarmClusterArgs) -> SwarmPlan:
     _check_operators(made.operator_cidrs)
     _check_address_pools(made)
     _check_ports(made.ports)
+    _check_plain_ports("operator_ports", made.operator_ports)
+    _check_plain_ports("node_ports", made.node_ports)
     _check_numbers(made)
     _check_network(made, args)
     tags.check("tags", made.tags)
@@ -283,6 +285,15 @@ def _check_ports(ports: Sequence[PortPlan]) -> None:
             ranges.parse(f"{path}.cidrs[{place}]", cidr)
         if len(set(port.cidrs)) != len(port.cidrs):
             raise InputError(f"{path}.cidrs", port.cidrs, "name each range once", "AWS refuses a rule that is there.")
+
+
+def _check_plain_ports(path: str, ports: Sequence[int]) -> None:
+    for index, port in enumerate(ports):
+        _range(f"{path}[{index}]", port, 1, 65535, "TCP has no others.")
+        if port in RESERVED_PORTS:
+            raise InputError(f"{path}[{index}]", port, "be another port", f"It carries {RESERVED_PORTS[port]}.")
+        if port in ports[:index]:
+            raise InputError(f"{path}[{index}]", port, "be named once", "AWS refuses a listener or rule that is there.")
 
 
 def _check_numbers(made: SwarmPlan) -> None:

@@ -49,6 +49,16 @@ class SwarmCluster(pulumi.ComponentResource):
     """Certificate that the Docker API takes, PEM."""
     client_private_key: pulumi.Output[str]
     """Secret. Its key, PEM."""
+    client_expires: pulumi.Output[str]
+    """When the client certificate ends, RFC 3339."""
+    api_dns: pulumi.Output[str]
+    """Name of the load balancer of the Docker API and the operators' ports."""
+    access: AwsAccessArgs
+    """How Timonel's own provider reaches AWS."""
+    authority_secret_id: pulumi.Output[str]
+    """Secret of the authority, for further certificates of its own."""
+    authority_fingerprint: pulumi.Output[str]
+    """Fingerprint of the authority."""
     manager_group_names: pulumi.Output[list[str]]
     """Auto Scaling groups of the managers."""
     worker_group_names: pulumi.Output[list[str]]
@@ -79,7 +89,7 @@ class SwarmCluster(pulumi.ComponentResource):
 
         self._place = self._find_place()
         self._image = self._find_image()
-        self._access = args.get("access", AwsAccessArgs(region=self._place.region))
+        self.access = args.get("access", AwsAccessArgs(region=self._place.region))
         agent = artefact.build()
         roles = {role: self._create_role(role) for role in ("manager", "worker")}
         self._state = self._create_state(roles["manager"], agent)
@@ -95,13 +105,17 @@ class SwarmCluster(pulumi.ComponentResource):
         workers = nodes.create_workers(roles["worker"])
         mark = ClosingMark(
             f"{name}-closing",
-            access=self._access,
+            access=self.access,
             bucket=self._state.bucket,
             # It is deleted before what it depends on: agents see the mark before their instances go.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*managers, *workers, self._state, self._security]),
         )
         self._create_gate(args.get("readiness", {}), managers, workers, mark)
 
+        self.authority_secret_id = self._state.ca_secret_arn
+        self.authority_fingerprint = authority.fingerprint
+        self.client_expires = client.expires
+        self.api_dns = api.dns_name
         self.endpoint = pulumi.Output.format("tcp://{0}:{1}", api.dns_name, DOCKER_API_PORT)
         self.nodes_security_group_id = self._security.nodes_id
         self.state_bucket = self._state.bucket
@@ -192,6 +206,8 @@ class SwarmCluster(pulumi.ComponentResource):
                 "vpc_id": self._args["network"]["vpc_id"],
                 "vpc_cidr": self._plan.vpc_cidr,
                 "operator_cidrs": self._plan.operator_cidrs,
+                "operator_ports": self._plan.operator_ports,
+                "node_ports": self._plan.node_ports,
                 "enable_overlay_encryption": self._plan.overlay_encryption,
                 "tags": self._tags,
             },
@@ -202,7 +218,7 @@ class SwarmCluster(pulumi.ComponentResource):
     def _create_authority(self) -> CertificateAuthority:
         return CertificateAuthority(
             f"{self._name}-ca",
-            access=self._access,
+            access=self.access,
             secret_id=self._state.ca_secret_arn,
             common_name=f"{self._name} Docker API",
             opts=self._child,
@@ -211,7 +227,7 @@ class SwarmCluster(pulumi.ComponentResource):
     def _create_client(self, authority: CertificateAuthority) -> ClientCertificate:
         return ClientCertificate(
             f"{self._name}-client",
-            access=self._access,
+            access=self.access,
             authority_secret_id=self._state.ca_secret_arn,
             authority_fingerprint=authority.fingerprint,
             common_name=f"{self._name} operator",
@@ -228,7 +244,11 @@ class SwarmCluster(pulumi.ComponentResource):
             "health_port": HEALTH_PORT,
             "health_path": "/healthz",
         }
-        return self._create_balancer("api", [port], self._plan.operator_cidrs, self._security.api_id)
+        others: list[TcpPortArgs] = [
+            {"name": f"{self._name}-o{number}", "port": number, "target_port": number, "preserve_client_ip": False}
+            for number in self._plan.operator_ports
+        ]
+        return self._create_balancer("api", [port, *others], self._plan.operator_cidrs, self._security.api_id)
 
     def _create_services_balancer(self) -> TcpBalancer | None:
         if self._security.services_id is None:
@@ -288,7 +308,7 @@ class SwarmCluster(pulumi.ComponentResource):
         sizes = {f"pool {pool.name}": f"{pool.min_size}-{pool.max_size}" for pool in self._plan.pools}
         ReadyCluster(
             f"{self._name}-ready",
-            access=self._access,
+            access=self.access,
             bucket=self._state.bucket,
             manager_groups=[group.group_name for group in managers],
             worker_groups=[group.group_name for group in workers],

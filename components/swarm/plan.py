@@ -55,6 +55,8 @@ class SwarmPlan:
     overlay_encryption: bool
     autolock: bool
     ports: list[PortPlan]
+    operator_ports: list[int]
+    node_ports: list[int]
     metadata_hop_limit: int
     snapshot_interval_minutes: int
     snapshot_keep: int
@@ -92,6 +94,8 @@ def make(args: SwarmClusterArgs) -> SwarmPlan:
         overlay_encryption=args.get("enable_overlay_encryption", False),
         autolock=args.get("enable_autolock", False),
         ports=[_port(port) for port in args.get("published_ports", [])],
+        operator_ports=[int(port) for port in args.get("operator_ports", [])],
+        node_ports=[int(port) for port in args.get("node_ports", [])],
         metadata_hop_limit=int(args.get("metadata_hop_limit", 1)),
         snapshot_interval_minutes=int(args.get("snapshot_interval_minutes", 15)),
         snapshot_keep=int(args.get("snapshot_keep", 48)),

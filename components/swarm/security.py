@@ -26,6 +26,10 @@ class SwarmSecurityArgs(TypedDict):
     """Required. The VPC may reach the Docker API's balancer."""
     operator_cidrs: list[str]
     """Required. So may these."""
+    operator_ports: list[int]
+    """Required. Ports of the managers that the same may reach through the balancer."""
+    node_ports: list[int]
+    """Required. TCP ports open among the nodes besides Swarm's own."""
     enable_overlay_encryption: bool
     """Required. Open ESP (IP protocol 50) among the nodes."""
     tags: dict[str, pulumi.Input[str]]
@@ -83,6 +87,8 @@ class SwarmSecurity(pulumi.ComponentResource):
     def _create_node_rules(self, nodes: aws.ec2.SecurityGroup, managers: aws.ec2.SecurityGroup) -> None:
         for suffix, protocol, port in NODE_TRAFFIC:
             self._allow_in(f"nodes-{suffix}", nodes, protocol, port, source=nodes)
+        for port in self._args["node_ports"]:
+            self._allow_in(f"nodes-tcp-{port}", nodes, "tcp", port, source=nodes)
         if self._args["enable_overlay_encryption"]:
             self._allow_in("nodes-esp", nodes, "50", None, source=nodes)
         self._allow_in("managers-raft", managers, "tcp", 2377, source=nodes)
@@ -94,7 +100,11 @@ class SwarmSecurity(pulumi.ComponentResource):
         for cidr in self._args["operator_cidrs"]:
             if cidr != self._args["vpc_cidr"]:
                 self._allow_in(f"api-{cidr}", api, "tcp", DOCKER_API_PORT, cidr=cidr)
-        for suffix, port in (("docker", DOCKER_API_PORT), ("health", HEALTH_PORT)):
+        for port in self._args["operator_ports"]:
+            for cidr in dict.fromkeys([self._args["vpc_cidr"], *self._args["operator_cidrs"]]):
+                self._allow_in(f"api-{port}-{cidr}", api, "tcp", port, cidr=cidr)
+        operator_ports = [(str(port), port) for port in self._args["operator_ports"]]
+        for suffix, port in (("docker", DOCKER_API_PORT), ("health", HEALTH_PORT), *operator_ports):
             self._allow_out(f"api-{suffix}-out", api, "tcp", port, target=managers)
             self._allow_in(f"managers-{suffix}", managers, "tcp", port, source=api)
 

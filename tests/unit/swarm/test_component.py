@@ -330,3 +330,20 @@ def test_a_preview_of_nothing_yet_works_with_every_output_unknown(
     args = arguments(3, worker_pools=[{"name": "web"}], published_ports=[WEB], readiness={"enabled": True})
     engine.run(lambda: SwarmCluster("swarm", args), preview=True)
     assert len(engine.of(GROUP)) == 4
+
+
+def test_operators_ports_go_the_docker_api_s_way_to_the_managers_and_nodes_ports_stay_among_nodes(
+    engine: Engine, make_swarm: MakeSwarm
+) -> None:
+    make_swarm(operator_cidrs=["203.0.113.0/24"], operator_ports=[9090], node_ports=[9100])
+    entering = rules(engine, INGRESS)
+    assert {peer for group, _, port, peer in entering if (group, port) == ("api", "9090")} == {
+        peer for group, _, port, peer in entering if (group, port) == ("api", "2376")
+    }, "the same people reach both"
+    assert ("managers", "tcp", "9090", "api") in entering
+    assert {peer for _, _, port, peer in entering if port == "9100"} == {"nodes"}, "scraped from inside only"
+    listeners = {listener.inputs["port"] for listener in engine.of("aws:lb/listener:Listener")}
+    assert listeners == {2376, 9090}
+    for group in engine.of(GROUP):
+        expected = 2 if "managers" in group.name else 0
+        assert len(group.inputs.get("targetGroupArns", [])) == expected, group.name
