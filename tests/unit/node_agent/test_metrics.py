@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from node_agent import metrics
+from node_agent.engine import DockerSwarm
 from node_agent.metrics import Certificates, Fates, Metrics
-from node_agent.ports import AwayError, Service
+from node_agent.ports import AwayError, Identity, Service
 from node_agent.world import Facts, NodeFact
 from tests.unit.node_agent.sim import World
 from tests.unit.node_agent.test_host_parts import config
@@ -165,6 +166,29 @@ def test_a_node_that_comes_back_is_not_lost_even_beside_its_older_self() -> None
     fates.update((DOWN,), 0)
     assert fates.update((DOWN, UP), 10) == {"w": (True, False, False)}
     assert fates.update((UP,), 20) == {"w": (True, False, False)}
+
+
+# --- services, as dockerd counts them
+
+
+def test_services_are_told_with_what_they_shall_have_and_jobs_are_not() -> None:
+    class Api:
+        asked: Any = None
+
+        def call(self, method: str, path: str, query: Any = None) -> Any:
+            self.asked = (method, path, query)
+            status = {"RunningTasks": 2, "DesiredTasks": 3}
+            return [
+                {"Spec": {"Name": "web", "Mode": {"Replicated": {"Replicas": 3}}}, "ServiceStatus": status},
+                {"Spec": {"Name": "all", "Mode": {"Global": {}}}, "ServiceStatus": status},
+                {"Spec": {"Name": "job", "Mode": {"ReplicatedJob": {}}}, "ServiceStatus": status},
+                {"Spec": {"Name": "an engine before API 1.41"}},
+            ]
+
+    api: Any = Api()
+    me = Identity("i-1", "10.0.0.4", "z", "h")
+    assert DockerSwarm(api, config(), me).services() == [Service("web", 3, 2), Service("all", 3, 2)]
+    assert api.asked == ("GET", "/services", {"status": True})
 
 
 # --- in the simulated world
