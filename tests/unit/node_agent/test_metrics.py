@@ -13,6 +13,7 @@ from node_agent.engine import DockerSwarm
 from node_agent.metrics import Certificates, Fates, Metrics
 from node_agent.ports import AwayError, Identity, Service
 from node_agent.world import Facts, NodeFact
+from tests.unit.monitoring.promtool import promtool
 from tests.unit.node_agent.sim import World
 from tests.unit.node_agent.test_host_parts import config
 
@@ -62,6 +63,11 @@ def test_every_metric_has_a_help_line_and_the_leader_tells_more(told: Metrics) -
     follower = values(told.render(dataclasses.replace(LEADER, leads=False), 0.0))
     assert follower["timonel_is_leader"] == 0 and "timonel_managers" not in follower
     assert not any("{" in series for series in follower), "what a former leader saw is out of date"
+
+
+def test_prometheus_own_linter_has_nothing_to_say(told: Metrics) -> None:
+    answer = promtool("check", "metrics", stdin=told.render(LEADER, 0.0))
+    assert (answer.returncode, answer.stdout + answer.stderr) == (0, "")
 
 
 def test_a_new_leader_tells_nothing_before_its_first_whole_pass(told: Metrics) -> None:
