@@ -16,6 +16,8 @@ def inputs(
     supported: frozenset[str],
     unsupported: tuple[str, ...],
     given: Mapping[str, Any],
+    *,
+    provider: str = "AWS",
 ) -> tuple[dict[str, Any], list[Failure]]:
     """Check names and types.
 
@@ -25,6 +27,7 @@ def inputs(
         supported: what the row does something with.
         unsupported: nested properties that the row refuses, by dotted path.
         given: the program's inputs.
+        provider: whose stand-in refuses, for the messages.
 
     Returns:
         the inputs in the form of their types, and what is wrong with them. No message shows a value.
@@ -37,7 +40,7 @@ def inputs(
         elif name not in known:
             failures.append((name, f"{token} has no property {name!r}; known are {', '.join(sorted(known))}"))
         elif name not in supported:
-            failures.append((name, f"the stand-in for the AWS provider does not support {name!r} of {token}"))
+            failures.append((name, f"the stand-in for the {provider} provider does not support {name!r} of {token}"))
         else:
             try:
                 result[name] = coerce(value, known[name]["type"])
@@ -45,7 +48,7 @@ def inputs(
                 failures.append((name, f"{token}: {name}{error}"))
             else:
                 inner = _unsupported(value, known[name]["type"], name, unsupported)
-                reason = "the stand-in for the AWS provider does not support {!r} of {}"
+                reason = f"the stand-in for the {provider} provider does not support {{!r}} of {{}}"
                 failures.extend((name, reason.format(path, token)) for path in inner)
     for name, item in known.items():
         if item["required"] and given.get(name) is None:
