@@ -1,4 +1,4 @@
-"""Of a service of ``pulumi_aws``, import the modules that are used, not all of them.
+"""Of a service of ``pulumi_aws``, and of ``pulumi_datadog``, import the modules that are used, not all of them.
 
 A service's package imports a module for each of its resources, so the first ``aws.ec2.Vpc`` executes some 150
 modules for one. ``docs/bench.md`` says what that costs a preview and ADR 0007 why it is done here and nowhere else.
@@ -15,11 +15,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-SDK = "pulumi_aws"
+SERVICES_OF = "pulumi_aws"
+"""An SDK with a package for each service."""
+WHOLE = frozenset({"pulumi_datadog"})
+"""SDKs whose resources all stand in one package."""
 
 
 def install() -> None:
-    """Make every service of the SDK that is imported from now on a lean one. Called by the program only."""
+    """Make every package of these that is imported from now on a lean one. Called by the program only."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
@@ -40,7 +43,7 @@ class _Finder(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         package, _, service = fullname.rpartition(".")
-        if package != SDK or service.startswith("_"):
+        if fullname not in WHOLE and (package != SERVICES_OF or service.startswith("_")):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is None or not spec.submodule_search_locations or not isinstance(spec.loader, SourceFileLoader):

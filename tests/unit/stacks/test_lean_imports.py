@@ -66,3 +66,12 @@ def test_an_unknown_name_is_an_attribute_error_that_says_the_service() -> None:
         "import pulumi_aws as aws\ntry:\n    aws.kms.Nothing\nexcept AttributeError as error:\n    print(error)"
     )
     assert python(code) == "module 'pulumi_aws.kms' has no attribute 'Nothing'"
+
+
+def test_a_monitor_of_datadog_costs_its_own_module_only() -> None:
+    code = LEAN + (
+        "import sys, pulumi_datadog as datadog; datadog.MonitorJson, datadog.DashboardJson\n"
+        "print(sorted(m for m in sys.modules if m.startswith('pulumi_datadog.')))"
+    )
+    wanted = ["_utilities", "dashboard_json", "monitor_json"]
+    assert python(code) == str([f"pulumi_datadog.{name}" for name in wanted]), "its _inputs alone take 9 s"
