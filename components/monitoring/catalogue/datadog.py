@@ -1,5 +1,6 @@
 """The catalogue as Datadog monitors: the same alerts in the same words."""
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ TAGS = {"node": "host", "mountpoint": "device"}
 """Label of the catalogue to the tag that Datadog's own checks use."""
 _THRESHOLD = re.compile(r"[<>]=?\s*(-?[\d.]+)$")
 _UNIT = {Unit.NUMBER: "", Unit.PERCENTAGE: " %", Unit.DURATION: " s"}
-_PRIORITY = {Severity.CRITICAL: "2", Severity.WARNING: "3", Severity.NONE: "5"}
+_PRIORITY = {Severity.CRITICAL: 2, Severity.WARNING: 3, Severity.NONE: 5}
 
 
 @dataclass(frozen=True)
@@ -26,25 +27,30 @@ class Monitor:
     message: str
     critical: str
     """The threshold."""
-    priority: str
+    priority: int
     """2 for what wakes somebody, 3 for the rest."""
     tags: tuple[str, ...]
     no_data_minutes: int | None = None
     """None: silence is no alert."""
 
-    def properties(self) -> dict[str, Any]:
-        """Arguments of ``pulumi_datadog.Monitor``."""
-        thresholds = {"critical": self.critical}
+    def json(self) -> str:
+        """The monitor as Datadog's API takes it (POST /api/v1/monitor): argument of ``pulumi_datadog.MonitorJson``."""
+        thresholds = {"critical": _number(self.critical)}
         if self.type == "service check":
-            thresholds["ok"] = "1"
+            thresholds["ok"] = 1
         silence: dict[str, Any] = {"notify_no_data": False}
         if self.no_data_minutes is not None:
             silence = {"notify_no_data": True, "no_data_timeframe": self.no_data_minutes}
-        return {
+        told = {
             "name": self.name, "type": self.type, "query": self.query, "message": self.message,
-            "monitor_thresholds": thresholds, "priority": self.priority, "tags": list(self.tags),
-            "require_full_window": False, **silence,
+            "tags": list(self.tags), "priority": self.priority,
+            "options": {"thresholds": thresholds, "include_tags": True, "require_full_window": False, **silence},
         }  # fmt: skip
+        return json.dumps(told, sort_keys=True)
+
+
+def _number(text: str) -> int | float:
+    return float(text) if "." in text else int(text)
 
 
 def datadog_monitors(

@@ -1,5 +1,6 @@
 """One Datadog dashboard with what matters of the Grafana ones."""
 
+import json
 from typing import Any
 
 _ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -19,19 +20,24 @@ _ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 
 
-def datadog_dashboard(cluster: str) -> dict[str, Any]:
-    """Arguments of ``pulumi_datadog.Dashboard`` for the cluster whose agents send the tag ``cluster:<cluster>``."""
+def datadog_dashboard(cluster: str) -> str:
+    """The dashboard as Datadog's API takes it (POST /api/v1/dashboard): argument of ``pulumi_datadog.DashboardJson``.
+
+    Args:
+        cluster: the cluster whose agents send the tag ``cluster:<cluster>``.
+    """
     scope = f"cluster:{cluster}"
     widgets = [
-        {"timeseries_definition": {
-            "title": title,
+        {"definition": {
+            "type": "timeseries", "title": title,
             "requests": [{"q": query.replace("SCOPE", scope), "display_type": "line"} for query in queries],
         }}
         for title, queries in _ROWS
     ]  # fmt: skip
-    return {
+    drawn: dict[str, Any] = {
         "title": f"Timonel: {cluster}",
         "description": "Swarm, nodes and containers. The alerts: monitors with the tag " + scope,
         "layout_type": "ordered",
         "widgets": widgets,
     }
+    return json.dumps(drawn, sort_keys=True)

@@ -71,7 +71,7 @@ def test_titles_are_unique_within_a_dashboard() -> None:
 
 
 def test_the_datadog_dashboard_is_of_one_cluster() -> None:
-    drawn = datadog_dashboard("dev")
-    queries = [r["q"] for w in drawn["widgets"] for r in w["timeseries_definition"]["requests"]]
+    drawn = json.loads(datadog_dashboard("dev"))
+    queries = [r["q"] for w in drawn["widgets"] for r in w["definition"]["requests"]]
     assert queries and all("{cluster:dev}" in query for query in queries)
     assert_golden("monitoring/datadog_dashboard.json", json.dumps(drawn, indent=1) + "\n")
