@@ -31,7 +31,7 @@ def expected(alert: Alert, area: str, labels: dict[str, str], value: Any) -> dic
     words = {**labels, "value": str(value)}
 
     def told(text: str) -> str:
-        return PLACEHOLDER.sub(lambda found: words[found[1]], filled(text, PARAMETERS.values()) or "")
+        return PLACEHOLDER.sub(lambda found: words.get(found[1], ""), filled(text, PARAMETERS.values()) or "")
 
     return {
         "exp_labels": {**labels, "severity": str(alert.severity), "area": area},
