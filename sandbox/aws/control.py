@@ -8,6 +8,7 @@ POST /_timonel/reset                 an empty account, settings and journal as a
 PUT  /_timonel/controller {pid}      machines exist from now on: instances change state by report only
 DELETE /_timonel/controller          no machines any more
 GET  /_timonel/instances             every instance as the machines need it
+GET  /_timonel/datadog               what the sandbox's Datadog has recorded; datadog/keys: the keys it accepts
 PUT  /_timonel/instances/ID          {state?, status_checks?, console_output?, spot_notice?}
 """
 
@@ -28,6 +29,7 @@ from sandbox.aws.ec2 import view
 from sandbox.aws.faults import Faults
 from sandbox.aws.journal import Journal
 from sandbox.aws.world import WORLD
+from sandbox.datadog.account import Account
 from sandbox.processes import ProcessId
 from sandbox.state import State
 
@@ -37,12 +39,21 @@ Answer = tuple[str, list[tuple[str, str]], bytes]
 class Control:
     """Routes of the control API."""
 
-    def __init__(self, state: State, journal: Journal, faults: Faults, clock: Clock, lock: threading.RLock) -> None:
+    def __init__(  # noqa: PLR0917  # the parts of one process
+        self,
+        state: State,
+        journal: Journal,
+        faults: Faults,
+        clock: Clock,
+        lock: threading.RLock,
+        datadog: Account,
+    ) -> None:
         self.state = state
         self.journal = journal
         self.faults = faults
         self.clock = clock
         self.lock = lock
+        self.datadog = datadog
         self.routes: dict[tuple[str, str], Callable[[dict[str, str], Any], Any]] = {
             ("GET", "healthz"): lambda query, content: {
                 "ok": True,
@@ -59,6 +70,8 @@ class Control:
             ("PUT", "controller"): self._set_controller,
             ("DELETE", "controller"): self._remove_controller,
             ("PUT", "target-health"): self._set_target_health,
+            ("GET", "datadog"): lambda query, content: datadog.show(),
+            ("GET", "datadog/keys"): lambda query, content: datadog.keys(),
             ("GET", "instances"): lambda query, content: {"instances": view.instances()},
         }
 
@@ -101,6 +114,7 @@ class Control:
         moto_api_backend.reset()
         WORLD.reset()
         balancers.reset()
+        self.datadog.reset()
         self.journal.clear()
         return {}
 

@@ -34,6 +34,7 @@ from sandbox.aws.control import Control
 from sandbox.aws.errors import Fault, error_response
 from sandbox.aws.journal import Journal
 from sandbox.aws.world import WORLD
+from sandbox.datadog.account import Account, is_datadog
 from sandbox.processes import start_time
 from sandbox.state import State, read_json, write_json
 
@@ -63,7 +64,8 @@ class Application:
         self.journal = Journal()
         self.faults = WORLD.faults
         self.clock = Clock(self.lock)
-        self.control = Control(state, self.journal, self.faults, self.clock, self.lock)
+        self.datadog = Account(state.folder)
+        self.control = Control(state, self.journal, self.faults, self.clock, self.lock, self.datadog)
         self.moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -74,6 +76,9 @@ class Application:
             status, headers, content = self.control.answer(
                 environ["REQUEST_METHOD"], path, environ["QUERY_STRING"], body
             )
+        elif is_datadog(environ.get("HTTP_HOST", "")):
+            asked = {name[5:].replace("_", "-").lower(): text for name, text in environ.items() if name[:5] == "HTTP_"}
+            status, headers, content = self.datadog.answer(environ["REQUEST_METHOD"], path, asked, body)
         else:
             status, headers, content = self._aws(environ, body)
         start_response(status, headers)

@@ -15,7 +15,7 @@ STAND_INS = CHECKOUT / "sandbox" / "providers" / "bin"
 INSTALL_SECONDS = 120
 """How long `auto` waits for a download; the genuine aws plugin is some 150 MB."""
 
-PACKAGES = {"aws": "pulumi-aws", "docker": "pulumi-docker"}
+PACKAGES = {"aws": "pulumi-aws", "docker": "pulumi-docker", "datadog": "pulumi-datadog"}
 """Provider -> Python package whose version the plugin must have."""
 
 

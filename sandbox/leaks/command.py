@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from sandbox.leaks import datadog
 from sandbox.leaks.model import Class, Client, Finding
 from sandbox.leaks.search import search
 from sandbox.state import State, read_json
@@ -47,8 +48,9 @@ def _clients(session: boto3.Session, region: str, endpoint: str | None) -> Clien
 
 
 def of_sandbox(state: State, stack: str | None, regions: set[str]) -> list[Finding]:
-    """What the sandbox's AWS holds: of a stack, or in the whole account. Twins that `repair` noted are named."""
+    """What the sandbox holds: of a stack, or all of it. Twins that `repair` noted are named."""
     found = search(clients_of_sandbox(state, regions), stack, whole_account=True)
+    found += datadog.findings(state.read()["endpoint"], stack)
     noted = {t["id"]: t for t in read_json(state.folder / "twins.json").get("twins", [])}
     return [
         f.noted(f"made in flight when run {noted[f.id]['run']} was killed, for {noted[f.id]['urn']}")

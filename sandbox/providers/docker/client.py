@@ -65,6 +65,8 @@ class Docker:
         try:
             if given:
                 ca, certificate, key = (_memory_file(name, self._settings[name]) for name in MATERIAL)
+                for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+                    os.environ.pop(name, None)  # requests prefers them to the session's own CA
                 tls = TLSConfig(client_cert=(certificate, key), ca_cert=ca, verify=True)
             return self._patiently(lambda: docker.APIClient(base_url=host, tls=tls, version="auto", timeout=60))
         except (DockerException, requests.RequestException, OSError) as error:

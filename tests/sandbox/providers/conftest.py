@@ -11,6 +11,7 @@ from sandbox.providers.schema import Package
 from tests.sandbox.machines.rig import Machines, booted, shell
 from tests.unit.providers.plain_driver import Engine
 
+
 @pytest.fixture(scope="session")
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     """A sandbox with machines for the session, its VPC made."""
