@@ -7,12 +7,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from components.monitoring.component import MonitoringStack
     from components.network.component import Network
     from components.swarm.component import SwarmCluster
 
-__all__ = ["Network", "SwarmCluster"]
+__all__ = ["MonitoringStack", "Network", "SwarmCluster"]
 
-_HOMES = {"Network": "components.network.component", "SwarmCluster": "components.swarm.component"}
+_HOMES = {
+    "MonitoringStack": "components.monitoring.component",
+    "Network": "components.network.component",
+    "SwarmCluster": "components.swarm.component",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -21,6 +21,19 @@ class AwsAccessArgs(TypedDict):
     """Role to assume before each call. Default: none."""
 
 
+class AuthorityArgs(TypedDict):
+    """A :class:`CertificateAuthority` as those need it who have a certificate signed."""
+
+    access: AwsAccessArgs
+    """Required. How Timonel's own provider reaches its secret."""
+    secret_id: pulumi.Input[str]
+    """Required."""
+    fingerprint: pulumi.Input[str]
+    """Required."""
+    certificate: pulumi.Input[str]
+    """Required. PEM."""
+
+
 class CertificateAuthority(pulumi.CustomResource):
     """A certificate authority whose key lies in a Secrets Manager secret and never in Pulumi's state.
 

@@ -1,13 +1,14 @@
 """What a stack gives to those who use it, grouped by who they are."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pulumi
 
 if TYPE_CHECKING:
     from components.network.component import Network
+    from components.timonel_provider import AuthorityArgs
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,36 @@ class ClusterOutputs:
     """Security group that every node is in."""
     services_dns: pulumi.Output[str] | None
     """Name of the load balancer for published services; None when nothing is published."""
+    watched: "Watched"
+    """What monitoring needs to know of it."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What monitoring needs to know of a cluster of any kind."""
+
+    provider_args: Mapping[str, pulumi.Input[str]]
+    """Secret. Of the docker or kubernetes provider."""
+    lifeline: pulumi.Resource
+    """With it goes all that is in the cluster."""
+    address: pulumi.Output[str]
+    """Name under which operators reach the managers."""
+    authority: "AuthorityArgs"
+    """Signs the certificates of what operators reach."""
+    client_expires: pulumi.Output[str]
+    """End of the operator's client certificate, RFC 3339."""
+
+
+@dataclass(frozen=True)
+class MonitoringOutputs:
+    """What monitoring of any kind gives."""
+
+    resources: Sequence[pulumi.Resource] = ()
+    """Its components."""
+    addresses: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+    """Where it is, and who logs in, by output name."""
+    credentials: Mapping[str, pulumi.Output[str]] = field(default_factory=dict)
+    """By output name; all secret."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +63,7 @@ class Outputs:
 
     network: "Network"
     cluster: ClusterOutputs
+    monitoring: MonitoringOutputs
 
     def named(self) -> dict[str, pulumi.Input[object]]:
         """Outputs by the name that ``pulumi stack output`` knows."""
@@ -39,7 +71,12 @@ class Outputs:
 
     def _for_operators(self) -> dict[str, pulumi.Input[object]]:
         """A Docker or Kubernetes client on somebody's own machine."""
-        return {**self.cluster.addresses, **{name: _secret(value) for name, value in self.cluster.credentials.items()}}
+        secret = {**self.cluster.credentials, **self.monitoring.credentials}
+        return {
+            **self.cluster.addresses,
+            **self.monitoring.addresses,
+            **{name: _secret(value) for name, value in secret.items()},
+        }
 
     def _for_other_stacks(self) -> dict[str, pulumi.Input[object]]:
         """Stacks that put something beside the cluster, found by ``pulumi.StackReference``."""

@@ -9,8 +9,8 @@ import pulumi
 from components.errors import InputError
 from components.timonel_provider import Protection
 from stacks.keys import key_of_argument
-from stacks.outputs import ClusterOutputs, Outputs
-from stacks.settings import ClusterKind, Settings
+from stacks.outputs import ClusterOutputs, MonitoringOutputs, Outputs, Watched
+from stacks.settings import ClusterKind, MonitoringKind, Settings
 
 if TYPE_CHECKING:
     from components.network.component import Network
@@ -34,24 +34,31 @@ def build(settings: Settings, access: Mapping[str, str], project: str) -> Output
 
     network_args: Any = {**settings.network.to_args(), "tags": dict(settings.tags)}
     cluster = CLUSTERS[settings.cluster.kind]
+    monitoring = MONITORING[settings.monitoring.kind]
     with _named_as_settings(settings, project, "network"):
         check(network_args)
     with _named_as_settings(settings, project, "cluster"):
         # What ran before an error is made all the same, so every rule is held before the first component.
         cluster.check(settings, known(network_args))
+    with _named_as_settings(settings, project, "monitoring"):
+        monitoring.check(settings)
     with _named_as_settings(settings, project, "network"):
         network = Network("network", network_args)
     with _named_as_settings(settings, project, "cluster"):
         outputs = cluster.make(settings, access, network)
+    with _named_as_settings(settings, project, "monitoring"):
+        watching = monitoring.make(settings, outputs)
     setting = f"{project}:protection"
     # Named after the setting, since Pulumi's refusal to delete a protected resource shows the name and no more.
     Protection(
         setting,
         enabled=settings.protection,
         setting=setting,
-        opts=pulumi.ResourceOptions(protect=settings.protection, depends_on=[network, outputs.resource]),
+        opts=pulumi.ResourceOptions(
+            protect=settings.protection, depends_on=[network, outputs.resource, *watching.resources]
+        ),
     )
-    return Outputs(network, outputs)
+    return Outputs(network, outputs, watching)
 
 
 class _Swarm:
@@ -104,16 +111,126 @@ class _Swarm:
             },
             nodes_security_group_id=swarm.nodes_security_group_id,
             services_dns=swarm.services_dns if "published_ports" in args else None,
+            watched=Watched(
+                provider_args=swarm.provider_args,
+                lifeline=swarm.lifeline,
+                address=swarm.api_dns,
+                authority=swarm.authority,
+                client_expires=swarm.client_expires,
+            ),
         )
 
     @staticmethod
     def _args(settings: Settings, network: Mapping[str, Any]) -> Any:
         return {
             **settings.cluster.to_args(),
+            **MONITORING[settings.monitoring.kind].ports(),
             "network": dict(network),
             "enable_protection": settings.protection,
             "tags": dict(settings.tags),
         }
+
+
+class _NoMonitoring:
+    """``monitoring.kind: none``."""
+
+    @staticmethod
+    def ports() -> Mapping[str, Any]:
+        """Arguments of the cluster that open the backend's ports."""
+        return {}
+
+    @staticmethod
+    def check(settings: Settings) -> None:
+        """Hold the settings against the backend's rules."""
+
+    @staticmethod
+    def make(settings: Settings, cluster: ClusterOutputs) -> MonitoringOutputs:
+        """Make what watches the cluster."""
+        del settings, cluster
+        return MonitoringOutputs()
+
+
+class _Prometheus(_NoMonitoring):
+    """``monitoring.kind: prometheus``."""
+
+    @staticmethod
+    def ports() -> Mapping[str, Any]:
+        """Operators reach the pages, Prometheus every node."""
+        from components.monitoring.configs import NODE_PORTS, OPERATOR_PORTS  # noqa: PLC0415
+
+        return {"operator_ports": list(OPERATOR_PORTS), "node_ports": list(NODE_PORTS.values())}
+
+    @staticmethod
+    def check(settings: Settings) -> None:
+        """The component's rules, and that each secret which is named exists."""
+        from components.monitoring.checks import check  # noqa: PLC0415
+
+        try:
+            check(_Prometheus._args(settings))
+        except InputError as error:
+            raise InputError(f"prometheus.{error.path}", error.got, error.rule, error.reason) from None
+
+    @staticmethod
+    def make(settings: Settings, cluster: ClusterOutputs) -> MonitoringOutputs:
+        """Services of the swarm."""
+        import pulumi_docker as docker  # noqa: PLC0415
+
+        from components.monitoring.component import MonitoringStack  # noqa: PLC0415
+
+        watched = cluster.watched
+        args: Any = {
+            **_Prometheus._args(settings),
+            "address": watched.address,
+            "authority": watched.authority,
+            "client_certificate_expires": watched.client_expires,
+        }
+        provider_args: Any = watched.provider_args
+        provider = docker.Provider("swarm", **provider_args)
+        stack = MonitoringStack("monitoring", args, _inside(cluster, provider))
+        return MonitoringOutputs(
+            resources=[provider, stack],
+            addresses={
+                "prometheusUrl": stack.prometheus_url,
+                "alertmanagerUrl": stack.alertmanager_url,
+                "monitoringUser": stack.user,
+            },
+            credentials={"monitoringPassword": stack.password},
+        )
+
+    @staticmethod
+    def _args(settings: Settings) -> Any:
+        args = settings.monitoring.prometheus.to_args()
+        for name in ("dead_mans_switch", "password"):
+            _reveal(settings, args, name, name)
+        _reveal(settings, args.get("remote_write", {}), "secret", "remote_write.secret")
+        for index, receiver in enumerate(args.get("receivers", [])):
+            _reveal(settings, receiver, "secret", f"receivers[{index}].secret")
+        managers = settings.cluster.to_args().get("managers", {}).get("count", 3)
+        return {**args, "cluster": pulumi.get_stack(), "managers": managers}
+
+
+MONITORING: Mapping[MonitoringKind, type[_NoMonitoring]] = {
+    MonitoringKind.NONE: _NoMonitoring,
+    MonitoringKind.PROMETHEUS: _Prometheus,
+}
+"""The one place where the monitoring backend is chosen."""
+
+
+def _inside(cluster: ClusterOutputs, provider: pulumi.ProviderResource) -> pulumi.ResourceOptions:
+    """Options of what lives in the cluster: made when it is ready, gone when it goes, without asking its API."""
+    return pulumi.ResourceOptions(
+        providers=[provider], depends_on=[cluster.resource], deleted_with=cluster.watched.lifeline
+    )
+
+
+def _reveal(settings: Settings, args: dict[str, Any], key: str, path: str) -> None:
+    """The name of a secret becomes the secret."""
+    if key not in args:
+        return
+    name = args[key]
+    if name not in settings.secrets:
+        raise InputError(path, name, "name an entry of timonel:secrets", "Secrets stand there only, encrypted.")
+    args[key] = pulumi.Output.secret(settings.secrets[name])
 
 
 CLUSTERS: Mapping[ClusterKind, type[_Swarm]] = {ClusterKind.SWARM: _Swarm}

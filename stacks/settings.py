@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from components.hosts.args import Architecture, ImageArgs, Purchase, WorkerPoolArgs
+from components.monitoring.args import PrometheusArgs, ReceiverArgs, ReceiverKind, RemoteWriteArgs
 from components.network.args import ExistingVpcArgs, NatStrategy, NetworkArgs
 from components.swarm.args import ManagersArgs, PublishedPortArgs, ReadinessArgs, SwarmClusterArgs
 from stacks.problems import Problem, SettingsError, misspelt_namespaces, problems_of
@@ -36,6 +37,7 @@ class MonitoringKind(StrEnum):
     """The monitoring backends that exist."""
 
     NONE = "none"
+    PROMETHEUS = "prometheus"
 
 
 class Section(BaseModel):
@@ -161,12 +163,69 @@ ClusterSettings = SwarmSettings
 """One kind exists. The second makes this ``Annotated[SwarmSettings | Other, Field(discriminator="kind")]``."""
 
 
+class ReceiverSettings(Section):
+    """An entry of ``monitoring.prometheus.receivers``."""
+
+    arguments = ReceiverArgs
+
+    kind: ReceiverKind
+    secret: Text = Field(
+        description="Required. Name of the entry of ``timonel:secrets`` with the URL (``slack``, ``webhook``), the "
+        "integration key (``pagerduty``) or the password (``email``)."
+    )
+    critical_only: bool = _left_out
+    channel: Text = _left_out
+    to: Text = _left_out
+    sender: Text = _left_out
+    server: Text = _left_out
+    username: Text = _left_out
+
+
+class RemoteWriteSettings(Section):
+    """``monitoring.prometheus.remoteWrite``."""
+
+    arguments = RemoteWriteArgs
+
+    url: Text
+    username: Text = _left_out
+    secret: Text = Field(_left_out, description="Name of the entry of ``timonel:secrets`` with its password.")
+
+
+class PrometheusSettings(Section):
+    """``monitoring.prometheus``."""
+
+    arguments = PrometheusArgs
+
+    replicas: int = _left_out
+    retention_days: int = _left_out
+    retention_gib: int = _left_out
+    scrape_interval_seconds: int = _left_out
+    group_wait_seconds: int = _left_out
+    group_interval_seconds: int = _left_out
+    repeat_hours: int = _left_out
+    receivers: list[ReceiverSettings] = _left_out
+    dead_mans_switch: Text = Field(
+        _left_out,
+        description="Name of the entry of ``timonel:secrets`` with the URL of an outside service that is called every "
+        "minute and raises an alarm when the calls end: this Prometheus dies with the swarm. Default: none.",
+    )
+    remote_write: RemoteWriteSettings = _left_out
+    password: Text = Field(
+        _left_out,
+        description="Name of the entry of ``timonel:secrets`` with the password of the user ``timonel``. Default: a "
+        "made one.",
+    )
+
+
 class MonitoringSettings(Section):
     """``monitoring``."""
 
-    kind: Literal[MonitoringKind.NONE] = Field(
+    kind: MonitoringKind = Field(
         MonitoringKind.NONE,
-        description="Which backend watches the cluster. Default ``none``; the others come with their issue.",
+        description="Which backend watches the cluster; it uses the settings under its name. Default ``none``.",
+    )
+    prometheus: PrometheusSettings = Field(
+        default_factory=PrometheusSettings, description="Prometheus and Alertmanager on the cluster's managers."
     )
 
 
@@ -179,6 +238,11 @@ class Settings(Section):
     cluster: ClusterSettings = Field(description="Required. The cluster; ``kind`` chooses the orchestrator.")
     monitoring: MonitoringSettings = Field(
         default_factory=MonitoringSettings, description="What watches the cluster; ``kind`` chooses the backend."
+    )
+    secrets: dict[str, str] = Field(
+        default_factory=dict,
+        description="Secrets that other settings name; set each by "
+        "``pulumi config set --secret --path timonel:secrets.NAME``.",
     )
     tags: dict[str, str] = Field(
         default_factory=dict, description="Tags for every resource, volumes and interfaces included."

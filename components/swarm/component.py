@@ -19,6 +19,7 @@ from components.swarm.nodes import Nodes
 from components.swarm.security import DOCKER_API_PORT, HEALTH_PORT, SwarmSecurity
 from components.swarm.state import SwarmState
 from components.timonel_provider import (
+    AuthorityArgs,
     AwsAccessArgs,
     CertificateAuthority,
     ClientCertificate,
@@ -49,16 +50,6 @@ class SwarmCluster(pulumi.ComponentResource):
     """Certificate that the Docker API takes, PEM."""
     client_private_key: pulumi.Output[str]
     """Secret. Its key, PEM."""
-    client_expires: pulumi.Output[str]
-    """When the client certificate ends, RFC 3339."""
-    api_dns: pulumi.Output[str]
-    """Name of the load balancer of the Docker API and the operators' ports."""
-    access: AwsAccessArgs
-    """How Timonel's own provider reaches AWS."""
-    authority_secret_id: pulumi.Output[str]
-    """Secret of the authority, for further certificates of its own."""
-    authority_fingerprint: pulumi.Output[str]
-    """Fingerprint of the authority."""
     manager_group_names: pulumi.Output[list[str]]
     """Auto Scaling groups of the managers."""
     worker_group_names: pulumi.Output[list[str]]
@@ -89,7 +80,7 @@ class SwarmCluster(pulumi.ComponentResource):
 
         self._place = self._find_place()
         self._image = self._find_image()
-        self.access = args.get("access", AwsAccessArgs(region=self._place.region))
+        self._access = args.get("access", AwsAccessArgs(region=self._place.region))
         agent = artefact.build()
         roles = {role: self._create_role(role) for role in ("manager", "worker")}
         self._state = self._create_state(roles["manager"], agent)
@@ -105,17 +96,14 @@ class SwarmCluster(pulumi.ComponentResource):
         workers = nodes.create_workers(roles["worker"])
         mark = ClosingMark(
             f"{name}-closing",
-            access=self.access,
+            access=self._access,
             bucket=self._state.bucket,
             # It is deleted before what it depends on: agents see the mark before their instances go.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*managers, *workers, self._state, self._security]),
         )
         self._create_gate(args.get("readiness", {}), managers, workers, mark)
 
-        self.authority_secret_id = self._state.ca_secret_arn
-        self.authority_fingerprint = authority.fingerprint
-        self.client_expires = client.expires
-        self.api_dns = api.dns_name
+        self._api, self._authority, self._client = api, authority, client
         self.endpoint = pulumi.Output.format("tcp://{0}:{1}", api.dns_name, DOCKER_API_PORT)
         self.nodes_security_group_id = self._security.nodes_id
         self.state_bucket = self._state.bucket
@@ -162,6 +150,28 @@ class SwarmCluster(pulumi.ComponentResource):
     def lifeline(self) -> pulumi.Resource:
         """The state bucket: a cluster with another one is another cluster."""
         return self._state.lifeline
+
+    # For what is put into the cluster
+
+    @property
+    def api_dns(self) -> pulumi.Output[str]:
+        """Name of the load balancer of the Docker API and the operators' ports."""
+        return self._api.dns_name
+
+    @property
+    def authority(self) -> AuthorityArgs:
+        """The cluster's authority, for further certificates."""
+        return {
+            "access": self._access,
+            "secret_id": self._state.ca_secret_arn,
+            "fingerprint": self._authority.fingerprint,
+            "certificate": self._authority.certificate,
+        }
+
+    @property
+    def client_expires(self) -> pulumi.Output[str]:
+        """When the client certificate ends, RFC 3339."""
+        return self._client.expires
 
     # What is looked up
 
@@ -218,7 +228,7 @@ class SwarmCluster(pulumi.ComponentResource):
     def _create_authority(self) -> CertificateAuthority:
         return CertificateAuthority(
             f"{self._name}-ca",
-            access=self.access,
+            access=self._access,
             secret_id=self._state.ca_secret_arn,
             common_name=f"{self._name} Docker API",
             opts=self._child,
@@ -227,7 +237,7 @@ class SwarmCluster(pulumi.ComponentResource):
     def _create_client(self, authority: CertificateAuthority) -> ClientCertificate:
         return ClientCertificate(
             f"{self._name}-client",
-            access=self.access,
+            access=self._access,
             authority_secret_id=self._state.ca_secret_arn,
             authority_fingerprint=authority.fingerprint,
             common_name=f"{self._name} operator",
@@ -308,7 +318,7 @@ class SwarmCluster(pulumi.ComponentResource):
         sizes = {f"pool {pool.name}": f"{pool.min_size}-{pool.max_size}" for pool in self._plan.pools}
         ReadyCluster(
             f"{self._name}-ready",
-            access=self.access,
+            access=self._access,
             bucket=self._state.bucket,
             manager_groups=[group.group_name for group in managers],
             worker_groups=[group.group_name for group in workers],

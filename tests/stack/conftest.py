@@ -57,6 +57,17 @@ def run_program(
         "certificate": "the client's certificate",
         "expires": "2027-01-01T00:00:00Z",
     }
+    engine.computed["timonel:index:CertificateAuthority"] = {
+        "certificate": "the authority's certificate",
+        "fingerprint": "f1",
+        "expires": "2035-01-01T00:00:00Z",
+    }
+    engine.computed["timonel:index:ServerCertificate"] = {
+        "privateKey": PLANTED,
+        "certificate": "the server's certificate",
+        "expires": "2027-01-01T00:00:00Z",
+    }
+    engine.computed["timonel:index:Password"] = {"password": PLANTED, "bcrypt": "$2b$10$hash"}
     config = {**stack_config(stack), **{f"timonel:{key}": value for key, value in changes.items()}}
     program = str(ROOT / "__main__.py")
     engine.run(lambda: runpy.run_path(program), config=config, secret_config=secret_config, preview=preview)

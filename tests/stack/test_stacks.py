@@ -27,7 +27,10 @@ def test_a_first_preview_asks_for_the_same_resources(engine: Engine, stack: str)
 
 def test_every_resource_belongs_to_a_component(ran: Engine) -> None:
     top = {r.typ for r in ran.resources if STACK_TYPE in r.parent}
-    assert top == {"timonel:index:Network", "timonel:index:SwarmCluster", "timonel:index:Protection"}
+    wanted = {"timonel:index:Network", "timonel:index:SwarmCluster", "timonel:index:Protection"}
+    if is_watched(ran):
+        wanted |= {"timonel:index:MonitoringStack", "pulumi:providers:docker"}
+    assert top == wanted
 
 
 def test_protection_depends_on_everything_so_that_a_destroy_meets_it_first(ran: Engine) -> None:
@@ -52,11 +55,12 @@ def test_no_secret_is_exported_or_declared_in_plain_text(ran: Engine) -> None:
     for name, value in ran.stack_outputs.items():
         assert is_secret(value) or PLANTED not in json.dumps(value), f"{name} would be printed"
     for resource in ran.resources:
-        assert PLANTED not in json.dumps(resource.inputs, default=str), resource.urn
+        assert PLANTED not in json.dumps(without_secrets(resource.inputs), default=str), resource.urn
 
 
 def test_the_operator_s_credentials_are_secret(ran: Engine) -> None:
-    for name in ("dockerCaCertificate", "dockerClientCertificate", "dockerClientPrivateKey"):
+    names = ["dockerCaCertificate", "dockerClientCertificate", "dockerClientPrivateKey"]
+    for name in [*names, "monitoringPassword"] if is_watched(ran) else names:
         assert is_secret(ran.stack_outputs[name]), name
 
 
@@ -64,7 +68,9 @@ def test_outputs_are_those_that_the_docs_name(ran: Engine) -> None:
     page = (ROOT / "docs" / "stacks.md").read_text().partition("## Outputs")[2]
     named = {word.strip("`") for word in page.replace(",", " ").replace(";", " ").split() if word.startswith("`")}
     publishes = "publishedPorts" in stack_config(ran.stack)["timonel:cluster"]
-    assert {*ran.stack_outputs} == named - (set() if publishes else {"servicesDns"})
+    watching = {"prometheusUrl", "alertmanagerUrl", "monitoringUser", "monitoringPassword"}
+    absent = (set() if publishes else {"servicesDns"}) | (set() if is_watched(ran) else watching)
+    assert {*ran.stack_outputs} == named - absent
 
 
 @pytest.mark.parametrize(
@@ -91,6 +97,19 @@ def test_outputs_are_those_that_the_docs_name(ran: Engine) -> None:
             "arm64",
         ),
         ({"tags": {"aws:mine": "x"}}, "timonel:tags", "aws:"),
+        (
+            {"monitoring": {"kind": "prometheus", "prometheus": {"receivers": [{"kind": "webhook", "secret": "ops"}]}}},
+            "timonel:monitoring.prometheus.receivers[0].secret",
+            "timonel:secrets",
+        ),
+        (
+            {
+                "monitoring": {"kind": "prometheus", "prometheus": {"replicas": 2}},
+                "cluster": {"kind": "swarm", "managers": {"count": 1}},
+            },
+            "timonel:monitoring.prometheus.replicas",
+            "at most 1",
+        ),
     ],
 )
 def test_a_setting_that_a_component_refuses_is_named_by_its_key_before_anything_is_registered(
@@ -136,6 +155,21 @@ def test_only_the_settings_read_pulumi_s_configuration() -> None:
 def _reads_config(path: Path) -> bool:
     text = path.read_text()
     return "pulumi.Config(" in text or "pulumi.runtime.config" in text or "pulumi.runtime import config" in text
+
+
+def is_watched(ran: Engine) -> bool:
+    """Whether the stack's settings ask for Prometheus."""
+    kind = stack_config(ran.stack)["timonel:monitoring"].get("kind", "none")
+    return bool(kind == "prometheus")
+
+
+def without_secrets(value: Any) -> Any:
+    """A recorded value without what the state encrypts."""
+    if is_secret(value):
+        return None
+    if isinstance(value, dict):
+        return {key: without_secrets(item) for key, item in value.items()}
+    return [without_secrets(item) for item in value] if isinstance(value, list) else value
 
 
 def is_secret(value: Any) -> bool:

@@ -1,0 +1,88 @@
+"""Arguments of MonitoringStack. Structural inputs are plain, since they decide which resources exist."""
+
+from enum import StrEnum
+from typing import NotRequired, TypedDict
+
+import pulumi
+
+from components.timonel_provider import AuthorityArgs
+
+
+class ReceiverKind(StrEnum):
+    """Where messages go."""
+
+    SLACK = "slack"
+    EMAIL = "email"
+    PAGERDUTY = "pagerduty"
+    WEBHOOK = "webhook"
+
+
+class ReceiverArgs(TypedDict):
+    """Somebody who is told."""
+
+    kind: ReceiverKind
+    """Required."""
+    secret: pulumi.Input[str]
+    """Required. Secret. The URL (``slack``, ``webhook``), the integration key (``pagerduty``) or the password of
+    ``username`` (``email``)."""
+    critical_only: NotRequired[bool]
+    """Only what must wake somebody. Default false: warnings too."""
+    channel: NotRequired[str]
+    """``slack``: required there, with its ``#``."""
+    to: NotRequired[str]
+    """``email``: required there; addresses, separated by commas."""
+    sender: NotRequired[str]
+    """``email``: required there; the address it comes from."""
+    server: NotRequired[str]
+    """``email``: required there; ``HOST:PORT`` of the mail server. TLS is required of it."""
+    username: NotRequired[str]
+    """``email``: who logs in there. Default: ``sender``."""
+
+
+class RemoteWriteArgs(TypedDict):
+    """Another place that the samples go to."""
+
+    url: str
+    """Required. Its remote write endpoint, ``https://...``."""
+    username: NotRequired[str]
+    """Who logs in (basic auth). Default: nobody."""
+    secret: NotRequired[pulumi.Input[str]]
+    """Secret. The password of ``username``. Needed with it."""
+
+
+class PrometheusArgs(TypedDict):
+    """Prometheus and Alertmanager on the managers, exporters on every node."""
+
+    cluster: str
+    """Required. The label ``cluster`` of every series and alert."""
+    address: pulumi.Input[str]
+    """Required. Name under which operators reach the managers' ports; it stands in the certificate."""
+    authority: AuthorityArgs
+    """Required."""
+    managers: int
+    """Required. How many managers there are: each runs one replica at most."""
+    client_certificate_expires: NotRequired[pulumi.Input[str]]
+    """End of the operator's client certificate, RFC 3339. Default: there is no alert about it."""
+    replicas: NotRequired[int]
+    """Prometheus servers, each with all data of its own; 1 or 2, at most one on a manager. Default 1."""
+    retention_days: NotRequired[int]
+    """Days that samples are kept. Default 15."""
+    retention_gib: NotRequired[int]
+    """GiB that samples may take; the oldest go first. Default 5: the managers' disks have 20."""
+    scrape_interval_seconds: NotRequired[int]
+    """Seconds between two looks at a target, and between two evaluations of the rules. Default 15."""
+    group_wait_seconds: NotRequired[int]
+    """Seconds that a new group of alerts waits for more of its kind before it is told. Default 10."""
+    group_interval_seconds: NotRequired[int]
+    """Seconds between two messages about a group that changed: what a "resolved" waits at most. Default 60."""
+    repeat_hours: NotRequired[int]
+    """Hours until what still lasts is told again. Default 12."""
+    receivers: NotRequired[list[ReceiverArgs]]
+    """Who is told. Default: nobody, and the alerts are to be looked at only."""
+    dead_mans_switch: NotRequired[pulumi.Input[str]]
+    """Secret. URL of an outside service that is called every minute and raises an alarm when the calls end, since this
+    Prometheus dies with the swarm that it watches. Default: none."""
+    remote_write: NotRequired[RemoteWriteArgs]
+    """Send samples elsewhere too. Default: none."""
+    password: NotRequired[pulumi.Input[str]]
+    """Secret. Password of the user ``timonel`` of the pages. Default: a made one."""

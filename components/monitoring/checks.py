@@ -1,0 +1,60 @@
+"""The rules that MonitoringStack's arguments must keep, held before any resource is registered. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.errors import InputError
+from components.monitoring.args import PrometheusArgs, ReceiverKind
+
+_NEEDED = {
+    ReceiverKind.SLACK: ("channel",),
+    ReceiverKind.EMAIL: ("to", "sender", "server"),
+    ReceiverKind.PAGERDUTY: (),
+    ReceiverKind.WEBHOOK: (),
+}
+_OPTIONS = {*(option for options in _NEEDED.values() for option in options), "username"}
+
+
+def check(args: PrometheusArgs) -> None:
+    """Hold the arguments against every rule.
+
+    Raises:
+        InputError: the first rule that is broken.
+    """
+    replicas = int(args.get("replicas", 1))
+    _range("replicas", replicas, 1, 2, "More servers hold the same data once more.")
+    if replicas > args["managers"]:
+        raise InputError(
+            "replicas", replicas, f"be at most {args['managers']}", "Each manager runs one, and there are no more."
+        )
+    _range("retention_days", int(args.get("retention_days", 15)), 1, 3650, "Less is no history.")
+    _range("retention_gib", int(args.get("retention_gib", 5)), 1, 16000, "A volume has no more.")
+    _range("scrape_interval_seconds", int(args.get("scrape_interval_seconds", 15)), 5, 60, "The alerts count on it.")
+    _range("group_wait_seconds", int(args.get("group_wait_seconds", 10)), 0, 600, "Longer waits hide a fault.")
+    _range("group_interval_seconds", int(args.get("group_interval_seconds", 60)), 5, 3600, "Longer waits hide its end.")
+    _range("repeat_hours", int(args.get("repeat_hours", 12)), 1, 168, "A week at most.")
+    for index, receiver in enumerate(args.get("receivers", [])):
+        _check_receiver(f"receivers[{index}]", receiver)
+    remote = args.get("remote_write")
+    if remote is not None:
+        if not remote["url"].startswith(("https://", "http://")):
+            raise InputError("remote_write.url", remote["url"], "be a URL", "Samples are sent there by HTTP.")
+        if ("username" in remote) != ("secret" in remote):
+            raise InputError("remote_write", "one of both", "have username and secret", "Basic auth needs both.")
+
+
+def _check_receiver(path: str, receiver: Mapping[str, Any]) -> None:
+    kind = ReceiverKind(receiver["kind"])
+    needed = _NEEDED[kind]
+    for option in needed:
+        if option not in receiver:
+            raise InputError(f"{path}.{option}", None, "be given", f"A receiver of the kind {kind} needs it.")
+    allowed = {*needed, *(("username",) if kind is ReceiverKind.EMAIL else ())}
+    for option in sorted(_OPTIONS & receiver.keys()):
+        if option not in allowed:
+            raise InputError(f"{path}.{option}", receiver[option], "be left out", f"{kind} has no use for it.")
+
+
+def _range(path: str, got: int, least: int, most: int, reason: str) -> None:
+    if not least <= got <= most:
+        raise InputError(path, got, f"be between {least} and {most}", reason)
