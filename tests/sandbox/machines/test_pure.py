@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.machines import apt, dns, imds, names, relay
+from sandbox.machines import apt, debian, dns, front, imds, names, relay, standins
 from sandbox.machines.balancers import Check, Health, Target, accepts, eligible
 from sandbox.machines.container_images import ContainerImage, digest
 from sandbox.machines.decisions import Action, decide
@@ -221,3 +221,46 @@ def test_a_container_image_is_the_same_bytes_each_time() -> None:
     image = ContainerImage("timonel/x", {"bin/x": (b"#!/bin/sh\n", 0o755)}, ("/bin/x",), links={"bin/y": "x"})
     assert digest(image.layer()) == digest(image.layer())
     assert image.config(image.layer()) == image.config(image.layer())
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "name", "tag", "asked"),
+    [
+        ("169.254.100.2:5000", "/v2/prom/prometheus/manifests/v3.5.0?ns=docker.io", "prom/prometheus", "v3.5.0", ""),
+        ("ghcr.io", "/v2/google/cadvisor/manifests/0.53.0", "ghcr.io/google/cadvisor", "0.53.0", ""),
+        ("ghcr.io", "/v2/google/cadvisor/blobs/sha256:ab", "ghcr.io/google/cadvisor", "", ""),
+        ("169.254.100.2:5000", "/v2/google/cadvisor/manifests/1", None, "1", "/v2/google/cadvisor/manifests/1"),
+        ("ghcr.io", "/v2/prom/prometheus/manifests/1", None, "1", "/v2/ghcr.io/prom/prometheus/manifests/1"),
+        ("169.254.100.2:5000", "/v2/", None, "", "/v2/"),
+    ],
+)
+def test_the_registrys_front_knows_what_is_asked_of_which_registry(
+    host: str, path: str, name: str | None, tag: str, asked: str
+) -> None:
+    head = front.Head.parse(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: keep-alive\r\n\r\n".encode())
+    item, found, inner = head.wanted()
+    assert (item and item.name, found) == (name, tag)
+    assert inner.startswith(f"/v2/{name}/") if name else inner == asked
+    sent = head.rewritten(inner).decode()
+    assert sent.startswith(f"GET {inner} HTTP/1.1\r\n") and sent.endswith("\r\n\r\n")
+    assert sent.count("Connection:") == 1 and "Connection: close" in sent, "one request for each connection"
+
+
+def test_a_stand_in_is_pushed_once_tagged_as_asked_and_not_made_for_a_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[tuple[str, ...]] = []
+    item = standins.StandIn(standins.HUB, "some/image", lambda: ContainerImage("some/image", {}, ("x",)))
+    packed = standins.Packed.of(ContainerImage("some/image", {}, ("x",), labels={standins.LABEL: "told"}))
+    monkeypatch.setattr(standins, "packed", lambda _: packed)
+    monkeypatch.setattr(standins, "upload", lambda _, name, tags, __: done.append(("push", name, *tags)))
+    monkeypatch.setattr(standins, "tag_manifest", lambda _, name, tag, __: done.append(("tag", name, tag)))
+    shelf = standins.Shelf()
+    for tag in (f"sha256:{'0' * 64}", "1", "1", "2"):
+        shelf.provide(item, tag, "http://x")
+    assert done == [("push", "some/image", "1"), ("tag", "some/image", "2")]
+
+
+@pytest.mark.parametrize(
+    ("version", "upstream"), [("3.5.3+ds1-6", "3.5.3"), ("1:0.33.1-5", "0.33.1"), ("2.42.0+ds-5+deb12u1", "2.42.0")]
+)
+def test_the_version_of_a_program_is_told_from_the_packages(version: str, upstream: str) -> None:
+    assert debian.Unpacked(Path("/x"), version).upstream == upstream
