@@ -14,7 +14,14 @@ from sandbox.providers import values
 from sandbox.providers.serve import ProviderError
 
 T = TypeVar("T")
-PASSING = ("no leader", "lost leader", "deadlineexceeded", "deadline exceeded", "unavailable", "no elected primary")
+PASSING = (
+    "not have a leader",
+    "lost leader",
+    "deadlineexceeded",
+    "deadline exceeded",
+    "unavailable",
+    "no elected primary",
+)
 """What managers say while they elect a leader, or when the one that was asked is going."""
 PATIENCE_SECONDS = 90.0
 """A lost leader is replaced in 11 to 20 s here; a manager that is replaced takes its connections with it."""
