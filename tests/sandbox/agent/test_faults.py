@@ -16,6 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from node_agent.records import SNAPSHOTS
 from tests.sandbox.agent.lab import Lab
 from tests.sandbox.agent.report import say
+from tests.sandbox.agent.telling import metric, said
 
 pytestmark = pytest.mark.machines
 
@@ -35,6 +36,7 @@ def test_three_managers_heal_from_the_loss_of_one_and_of_all_and_go_without_flag
     cluster.ec2.terminate_instances(InstanceIds=[leader])
     say("2 leader lost", healed(cluster, [leader], 400), "one host by hand")
     assert cluster.record()["epoch"] == 1, "a majority lived: nothing was recovered"
+    assert said(cluster, cluster.status()["leader"], "remove"), "13: who took the dead node out says so"
     assert all(n == 1 for n in zones(cluster).values()), "the replacement stands in the right zone"
 
     newest_before(cluster)
@@ -55,6 +57,10 @@ def test_three_managers_heal_from_the_loss_of_one_and_of_all_and_go_without_flag
     say("5 all managers lost", time.monotonic() - began)
     record = cluster.record()
     assert record["epoch"] == 2 and record["recovered"]["data_as_of"] and record["redirect"] is None
+    leader = cluster.status()["leader"]
+    assert metric(cluster, leader, "timonel_epoch") == 2, "13: its rise is an alert"
+    assert (metric(cluster, leader, "timonel_recovered_timestamp_seconds") or 0) > 0
+    assert said(cluster, record["holder"], "restore", "restored"), "13: the one that restored says from what"
     for instance in cluster.instances():
         rules = cluster.host(instance).run("iptables", "-t", "nat", "-S", timeout=60).stdout
         assert "--dport 2377" not in rules, f"the redirect is gone on {instance}"
