@@ -41,6 +41,11 @@ for unit in systemd-sysctl.service procps.service systemd-modules-load.service s
     systemd-pstore.service systemd-oomd.service nftables.service conntrackd.service; do
     systemctl mask "$unit" 2>/dev/null || true
 done
+# Port 9100 is for the stack's own node_exporter.
+for unit in prometheus-node-exporter.service prometheus-node-exporter-apt.timer prometheus-node-exporter-nvme.timer \
+    prometheus-node-exporter-smartmon.timer prometheus-node-exporter-ipmitool-sensor.timer prometheus-node-exporter-mellanox-hca-temp.timer; do
+    systemctl mask "$unit" 2>/dev/null || true
+done
 # Nothing of the VM's hardware belongs to a host, and nobody logs in on its console.
 for unit in systemd-udevd.service systemd-udevd-kernel.socket systemd-udevd-control.socket systemd-udev-trigger.service \
     sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount sys-fs-fuse-connections.mount dev-hugepages.mount \

@@ -64,3 +64,8 @@ def test_cadvisor_sees_the_containers_of_a_host(host: Host) -> None:
     seen = until("memory of a container", lambda: host.run("sh", "-c", asked).stdout)
     assert 'name="cadvisor"' in seen, seen
     shell(host, "docker rm -f cadvisor")
+
+
+def test_a_hosts_own_node_exporter_leaves_the_port_to_the_stacks(host: Host) -> None:
+    listening = shell(host, "ss -Hltn 'sport = :9100'")
+    assert not listening, f"Debian's node_exporter must not be there as well: {listening}"
