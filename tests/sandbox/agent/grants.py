@@ -27,7 +27,7 @@ NOT_CALLED: dict[tuple[str, str], str] = {
     ("*", "ssmmessages:OpenControlChannel"): "as ssm:UpdateInstanceInformation",
     ("*", "ssmmessages:OpenDataChannel"): "as ssm:UpdateInstanceInformation",
 }
-"""Granted, and called by no test on booted hosts: the one list, each with its reason."""
+"""Granted, and perhaps called by no test on booted hosts: the one list, each with its reason."""
 
 
 @dataclass

@@ -129,6 +129,9 @@ class Client(_Background):
         self.address = cluster.address()
         self.count = 0
         self.failures: list[tuple[float, str]] = []
+        self.outage = 0.0
+        """The longest time without any answer, seconds."""
+        self._answered = time.monotonic()
         self.answered_by: set[str] = set()
 
     def once(self) -> None:
@@ -141,6 +144,8 @@ class Client(_Background):
             self.answered_by.add(answer.read().decode().strip())
             if answer.status != 200:
                 raise http.client.HTTPException(f"status {answer.status}")
+            now = time.monotonic()
+            self.outage, self._answered = max(self.outage, now - self._answered), now
         except (OSError, http.client.HTTPException) as error:
             self.failures.append((time.time(), repr(error)))
         finally:
@@ -148,7 +153,8 @@ class Client(_Background):
 
     def told(self) -> str:
         """The count in words."""
-        return f"{len(self.failures)} of {self.count} requests failed"
+        longest = f", longest without an answer {self.outage:.1f} s" if self.failures else ""
+        return f"{len(self.failures)} of {self.count} requests failed{longest}"
 
 
 class Watch(_Background):

@@ -41,6 +41,7 @@ def test_sizes_change_live_and_a_bad_aws_makes_nothing_be_recovered(lab: Callabl
     met = [c["error"] for c in booted.calls() if cluster.id in c["caller"] and c["error"] in THROTTLED]
     assert len(met) > 50, f"the nodes met it: {met}"
     faults()
+    containers_log(cluster)
 
     resized(cluster, 5, "both tokens rotated while nodes join", rotate)
     s3_away(cluster, faults)
@@ -77,6 +78,22 @@ def resized(cluster: Lab, size: int, note: str = "", meanwhile: Callable[[Lab], 
     if watch:
         assert watch.looks > 5 and watch.lost == [] and watch.silence < 45, f"quorum: {watch.lost}, {watch.silence}"
     say(f"10 managers {before} to {size}", seconds, note=note)
+
+
+def containers_log(cluster: Lab) -> None:
+    """dockerd of every node sends its containers' logs to CloudWatch, with the node's role."""
+    nodes = len(cluster.instances())
+    talk = "trap 'exit 0' TERM; echo here; while :; do sleep 1; done"
+    cluster.docker("service", "create", "-d", "--name", "talk", "--mode", "global", "busybox", "sh", "-c", talk)
+
+    def told() -> int:
+        streams = cluster.logs.describe_log_streams(logGroupName=cluster.id)["logStreams"]
+        names = [s["logStreamName"] for s in streams]
+        pages = (cluster.logs.get_log_events(logGroupName=cluster.id, logStreamName=name) for name in names)
+        return sum(any(e["message"] == "here" for e in page["events"]) for page in pages)
+
+    cluster.wait(lambda: told() == nodes, 90, lambda: f"{told()} of {nodes} containers' logs")
+    cluster.docker("service", "rm", "talk")
 
 
 def rotate(cluster: Lab) -> None:
