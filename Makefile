@@ -38,6 +38,9 @@ up: setup ## bring STACK up in the sandbox; again: an empty diff
 	@if ! $(SANDBOX) status --json | $(PYTHON) -c 'import json, sys; sys.exit(not json.load(sys.stdin)["boots_hosts"])'; then \
 	  echo "no hosts boot on this machine: cluster.readiness.enabled is set to false in the sandbox's copy of the stack file"; \
 	  $(PULUMI) config set --stack $(STACK) --path 'timonel:cluster.readiness.enabled' false; \
+	elif grep -q 'timonel:monitoring' Pulumi.$(STACK).yaml; then \
+	  echo "container images for monitoring: made once, cAdvisor is compiled for minutes"; \
+	  $(PYTHON) -m sandbox.machines.standins; \
 	fi
 	$(PULUMI) up --yes --skip-preview --stack $(STACK)
 
