@@ -209,9 +209,40 @@ class _Prometheus(_NoMonitoring):
         return {**args, "cluster": pulumi.get_stack(), "managers": managers}
 
 
+class _Datadog(_NoMonitoring):
+    """``monitoring.kind: datadog``."""
+
+    @staticmethod
+    def check(settings: Settings) -> None:
+        """There is a key, and each secret which is named exists."""
+        if settings.monitoring.datadog is None:
+            raise InputError("datadog", None, "be given", "The Agents send nothing without an API key.")
+        _Datadog._args(settings)
+
+    @staticmethod
+    def make(settings: Settings, cluster: ClusterOutputs) -> MonitoringOutputs:
+        """A service of the swarm; monitors and a dashboard in the account."""
+        import pulumi_docker as docker  # noqa: PLC0415
+
+        from components.monitoring.datadog import DatadogAgents, DatadogMonitors  # noqa: PLC0415
+
+        args: Any = {**_Datadog._args(settings), "client_certificate_expires": cluster.watched.client_expires}
+        provider_args: Any = cluster.watched.provider_args
+        provider = docker.Provider("swarm", **provider_args)
+        agents = DatadogAgents("monitoring", args, _inside(cluster, provider))
+        return MonitoringOutputs(resources=[provider, agents, DatadogMonitors("monitoring", args)])
+
+    @staticmethod
+    def _args(settings: Settings) -> Any:
+        args = settings.monitoring.datadog.to_args()
+        _reveal(settings, args, "api_key", "datadog.api_key")
+        return {**args, "cluster": pulumi.get_stack()}
+
+
 MONITORING: Mapping[MonitoringKind, type[_NoMonitoring]] = {
     MonitoringKind.NONE: _NoMonitoring,
     MonitoringKind.PROMETHEUS: _Prometheus,
+    MonitoringKind.DATADOG: _Datadog,
 }
 """The one place where the monitoring backend is chosen."""
 

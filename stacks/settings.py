@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from components.hosts.args import Architecture, ImageArgs, Purchase, WorkerPoolArgs
-from components.monitoring.args import PrometheusArgs, ReceiverArgs, ReceiverKind, RemoteWriteArgs
+from components.monitoring.args import DatadogArgs, PrometheusArgs, ReceiverArgs, ReceiverKind, RemoteWriteArgs
 from components.network.args import ExistingVpcArgs, NatStrategy, NetworkArgs
 from components.swarm.args import ManagersArgs, PublishedPortArgs, ReadinessArgs, SwarmClusterArgs
 from stacks.problems import Problem, SettingsError, misspelt_namespaces, problems_of
@@ -38,6 +38,7 @@ class MonitoringKind(StrEnum):
 
     NONE = "none"
     PROMETHEUS = "prometheus"
+    DATADOG = "datadog"
 
 
 class Section(BaseModel):
@@ -217,6 +218,22 @@ class PrometheusSettings(Section):
     )
 
 
+class DatadogSettings(Section):
+    """``monitoring.datadog``."""
+
+    arguments = DatadogArgs
+
+    api_key: Text = Field(
+        description="Required. Name of the entry of ``timonel:secrets`` with the API key that the Agents send with. "
+        "Monitors are made with the provider's own keys (``datadog:apiKey``, ``datadog:appKey``)."
+    )
+    site: Text = _left_out
+    further_tags: dict[str, str] = _left_out
+    enable_logs: bool = Field(_left_out, alias="logs")
+    enable_processes: bool = Field(_left_out, alias="processes")
+    notify: list[Text] = _left_out
+
+
 class MonitoringSettings(Section):
     """``monitoring``."""
 
@@ -226,6 +243,10 @@ class MonitoringSettings(Section):
     )
     prometheus: PrometheusSettings = Field(
         default_factory=PrometheusSettings, description="Prometheus and Alertmanager on the cluster's managers."
+    )
+    datadog: DatadogSettings = Field(
+        _left_out,
+        description="Datadog's Agent on every node, monitors in its account. Required with ``kind: datadog``.",
     )
 
 

@@ -86,3 +86,24 @@ class PrometheusArgs(TypedDict):
     """Send samples elsewhere too. Default: none."""
     password: NotRequired[pulumi.Input[str]]
     """Secret. Password of the user ``timonel`` of the pages. Default: a made one."""
+
+
+class DatadogArgs(TypedDict):
+    """The Datadog Agent on every node, monitors and a dashboard in the account."""
+
+    cluster: str
+    """Required. The tag ``cluster`` of everything that is sent."""
+    api_key: pulumi.Input[str]
+    """Required. Secret. The key that the Agents send with."""
+    site: NotRequired[str]
+    """The account's site. Default ``datadoghq.com``."""
+    further_tags: NotRequired[dict[str, str]]
+    """More tags of everything that is sent. Default: none."""
+    enable_logs: NotRequired[bool]
+    """Send the containers' logs. Default false (it costs by volume)."""
+    enable_processes: NotRequired[bool]
+    """Send the list of processes. Default false."""
+    notify: NotRequired[list[str]]
+    """Datadog's handles of who is told: ``@slack-ops``, ``@pagerduty-ops``, ``@me@example.com``. Default: nobody."""
+    client_certificate_expires: NotRequired[pulumi.Input[str]]
+    """End of the operator's client certificate, RFC 3339. Default: not told."""

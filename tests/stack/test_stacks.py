@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from components.errors import InputError
+from components.monitoring.catalogue import Parameters, datadog_monitors, load
 from stacks.settings import SettingsError
 from tests.engine import STACK_TYPE, Engine
 from tests.golden_files import assert_golden
@@ -97,6 +98,7 @@ def test_outputs_are_those_that_the_docs_name(ran: Engine) -> None:
             "arm64",
         ),
         ({"tags": {"aws:mine": "x"}}, "timonel:tags", "aws:"),
+        ({"monitoring": {"kind": "datadog"}}, "timonel:monitoring.datadog", "without an API key"),
         (
             {"monitoring": {"kind": "prometheus", "prometheus": {"receivers": [{"kind": "webhook", "secret": "ops"}]}}},
             "timonel:monitoring.prometheus.receivers[0].secret",
@@ -122,6 +124,19 @@ def test_a_setting_that_a_component_refuses_is_named_by_its_key_before_anything_
     assert [r.urn for r in engine.resources if r.typ != STACK_TYPE] == [], (
         "what ran before the error is made all the same"
     )
+
+
+def test_with_datadog_what_is_in_the_swarm_goes_with_it_and_what_is_in_the_account_is_deleted(engine: Engine) -> None:
+    settings = {"kind": "datadog", "datadog": {"apiKey": "dd"}, "prometheus": {"retentionDays": 3}}
+    run_program(engine, "single", monitoring=settings, secrets={"dd": PLANTED})
+    assert len(engine.urns()) == len(set(engine.urns())), "a name twice"
+    assert [r.name for r in engine.of("docker:index/service:Service")] == ["monitoring-datadog-agent"]
+    assert engine.one("timonel:index:DatadogAgents").deleted_with
+    assert not engine.one("timonel:index:DatadogMonitors").deleted_with, "else the account would keep them"
+    monitors = engine.of("datadog:index/monitorJson:MonitorJson")
+    assert len(monitors) == len(datadog_monitors(load(), "single", Parameters()))
+    for resource in engine.resources:
+        assert PLANTED not in json.dumps(without_secrets(resource.inputs), default=str), resource.urn
 
 
 def test_settings_that_cannot_be_read_stop_the_program_before_anything_is_registered(engine: Engine) -> None:

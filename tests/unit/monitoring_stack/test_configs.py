@@ -1,15 +1,13 @@
 """What Prometheus and Alertmanager are told."""
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from components.monitoring import configs
 from components.monitoring.images import FILE, image
+from tests.unit.monitoring.promtool import promtool
 
 ARGS: Any = {"cluster": "dev", "address": "lb", "authority": {}, "managers": 3}
 EVERYBODY: Any = {
@@ -57,7 +55,6 @@ def test_no_label_of_a_node_s_target_changes_while_the_node_lives() -> None:
         assert not {s for s in sources if any(w in s for w in ("status", "availability", "leader", "reachab"))}
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not at hand")
 def test_promtool_takes_the_settings_of_prometheus(tmp_path: Path) -> None:
     text = configs.prometheus(EVERYBODY, "m-prometheus", "m-alertmanager")
     for place in (configs.SECRETS, "/etc/timonel"):
@@ -66,10 +63,7 @@ def test_promtool_takes_the_settings_of_prometheus(tmp_path: Path) -> None:
         (tmp_path / name).write_text("x")
     (tmp_path / "rules.yml").write_text("groups: []")
     (tmp_path / "prometheus.yml").write_text(text)
-    done = subprocess.run(
-        ["promtool", "check", "config", "--syntax-only", str(tmp_path / "prometheus.yml")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = promtool("check", "config", "--syntax-only", str(tmp_path / "prometheus.yml"))
     assert done.returncode == 0, done.stdout + done.stderr
 
 

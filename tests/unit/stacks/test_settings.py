@@ -111,7 +111,10 @@ def test_settings_cannot_be_changed_after_they_were_read() -> None:
         ({"cluster": "swarm"}, 'timonel:cluster: got "swarm", but it must be an object'),
         ({"cluster": {}}, "timonel:cluster.kind: it must be given."),
         ({"cluster": {"kind": "eks"}}, 'timonel:cluster.kind: got "eks", but it must be one of swarm.'),
-        ({"monitoring": {"kind": "nagios"}}, 'monitoring.kind: got "nagios", but it must be one of none, prometheus.'),
+        (
+            {"monitoring": {"kind": "nagios"}},
+            'monitoring.kind: got "nagios", but it must be one of none, prometheus, datadog.',
+        ),
         ({"clutser": SWARM}, "timonel:clutser: got {"),
         ({"clutser": SWARM}, "but it must be a setting that exists. Did you mean cluster?"),
         ({"network": {"zone_names": []}}, "timonel:network.zone_names: got [], but it must be a setting that exists."),
