@@ -4,10 +4,10 @@ import json
 
 from pulumi.provider.experimental.component import ComponentProvider
 
-from components import Network, SwarmCluster
+from components import MonitoringStack, Network, SwarmCluster
 from tests.golden_files import assert_golden
 
-SCHEMA = json.loads(ComponentProvider([Network, SwarmCluster], "timonel", version="0.1.0").schema)
+SCHEMA = json.loads(ComponentProvider([MonitoringStack, Network, SwarmCluster], "timonel", version="0.1.0").schema)
 
 
 def test_the_package_s_schema_is_its_golden() -> None:
@@ -15,7 +15,11 @@ def test_the_package_s_schema_is_its_golden() -> None:
 
 
 def test_every_input_of_the_package_says_what_it_is() -> None:
-    assert {*SCHEMA["resources"]} == {"timonel:index:Network", "timonel:index:SwarmCluster"}
+    assert {*SCHEMA["resources"]} == {
+        "timonel:index:MonitoringStack",
+        "timonel:index:Network",
+        "timonel:index:SwarmCluster",
+    }
     for name, resource in SCHEMA["resources"].items():
         for key, value in resource["inputProperties"].items():
             assert value.get("description"), f"{name}.{key}"
