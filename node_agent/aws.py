@@ -278,4 +278,5 @@ def _group(raw: dict[str, Any]) -> Group:
         raw["AutoScalingGroupName"], tags.get("timonel:role", ""), raw["DesiredCapacity"],
         {i["InstanceId"]: i["LifecycleState"] for i in rows},
         frozenset(i["InstanceId"] for i in rows if i.get("ProtectedFromScaleIn")),
+        frozenset(i["InstanceId"] for i in rows if i.get("HealthStatus") == "Unhealthy"),
     )  # fmt: skip

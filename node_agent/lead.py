@@ -176,6 +176,7 @@ def _fact(s: StewardView, node: Node) -> NodeFact:
         hostname=node.hostname or node.id, manager=node.is_manager, ready=node.ready, reachable=s.votes(node),
         drained=node.availability == "drain",
         leaving=s.lifecycle(node.instance) in LEAVING_STATES or (entry is not None and entry.state == Member.LEAVING),
+        unhealthy=any(node.instance in g.unhealthy for g in s.groups),
     )  # fmt: skip
 
 

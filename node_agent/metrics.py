@@ -101,7 +101,7 @@ class Fates:
         for name in {n.hostname for n in nodes}:
             same = [n for n in nodes if n.hostname == name]  # a node that joined again is listed twice for a while
             ready = any(n.ready for n in same)
-            if any(n.drained or (n.ready and n.leaving) for n in same):
+            if any((n.drained and not n.unhealthy) or (n.ready and n.leaving) for n in same):
                 self._going.add(name)
             elif ready:
                 self._going.discard(name)

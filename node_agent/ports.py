@@ -137,6 +137,8 @@ class Group:
     """Instance id to lifecycle state."""
     protected: frozenset[str] = frozenset()
     """Instances that a smaller size does not take."""
+    unhealthy: frozenset[str] = frozenset()
+    """Instances that the group takes for dead, and replaces."""
 
 
 class Clock(Protocol):

@@ -49,6 +49,8 @@ class NodeFact:
     drained: bool = False
     leaving: bool = False
     """Its group takes it out."""
+    unhealthy: bool = False
+    """Its group takes it for dead; what drains it then is the aftermath, no will."""
 
 
 @dataclass

@@ -159,6 +159,13 @@ def test_a_dead_node_that_its_group_replaces_is_lost_all_the_same() -> None:
     assert fates.update((dying,), 10)["w"] == (False, False, True)
 
 
+def test_a_dead_node_that_its_group_called_unhealthy_first_and_the_steward_drained_is_lost() -> None:
+    fates = Fates()
+    fates.update((UP,), 0)
+    drained = dataclasses.replace(DOWN, drained=True, leaving=True, unhealthy=True)
+    assert fates.update((drained,), 10)["w"] == (False, False, True), "draining the dead is no will of the group"
+
+
 def test_a_node_that_goes_by_the_groups_will_is_not_lost() -> None:
     fates = Fates()
     fates.update((dataclasses.replace(UP, leaving=True),), 0)
