@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ JOIN_TIMEOUT = 30.0
 """dockerd itself gives up on a join after 20 s (and goes on in the background)."""
 INSTANCE = "timonel.instance"
 ZONE = "timonel.zone"
+SEALED = "timonel.sealed"
+"""Label of the manager that took the last snapshot: when."""
 JOBS = {"ReplicatedJob", "GlobalJob"}
 
 
@@ -112,6 +115,19 @@ class DockerSwarm:
     def label(self, node: str, labels: dict[str, str]) -> None:
         """Sets the node's labels."""
         self._change(node, {"Labels": labels})
+
+    def seal(self) -> None:
+        """One more entry in the raft log, which makes all before it part of a copy of the disk.
+
+        That the last entry is committed, raft writes to its log with the next one only (etcd's WAL keeps a bare commit
+        index in memory), and ``--force-new-cluster`` throws away what is not known to be committed: seen as the loss of
+        the last write before a snapshot. The entry is a label of this node. Without a leader nothing can be written.
+        """
+        with contextlib.suppress(NoLeaderError, SwarmError):
+            node = self.state().node_id
+            if node:
+                found = self._led(lambda: self._api.call("GET", f"/nodes/{name(node)}"))
+                self.label(node, {**(found["Spec"].get("Labels") or {}), SEALED: f"{time.time():.3f}"})
 
     def running(self, node: str) -> int:
         """Tasks that run on a node."""

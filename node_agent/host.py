@@ -39,6 +39,7 @@ class LinuxHost:
 
     def snapshot(self) -> Snapshot:
         """Freezes dockerd, copies the raft state, thaws it."""
+        self._swarm.seal()
         engine, address = self._swarm.engine(), self._swarm.raft_address()
         archive, last, _ = freeze.copy_state()
         return Snapshot(archive, last, engine, address)
