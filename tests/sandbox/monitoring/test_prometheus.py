@@ -69,6 +69,7 @@ def test_a_second_preview_and_that_of_more_workers_show_monitoring_unchanged(sta
     stack.workers(1)
 
 
+@pytest.mark.faults
 def test_datadog_takes_prometheus_place_by_one_line_and_gives_it_back(stack: Watched) -> None:
     keys = stack.machines.control("GET", "datadog/keys")
     config = {
@@ -116,6 +117,7 @@ def test_datadog_takes_prometheus_place_by_one_line_and_gives_it_back(stack: Wat
     )
 
 
+@pytest.mark.faults
 def test_a_new_receiver_rolls_alertmanager_alone_and_hears_of_a_dead_worker(stack: Watched) -> None:
     stack.configure(receivers=[{"kind": "webhook", "secret": "ops"}], secrets={"ops": stack.receive()})
     rolled = stack.stack.up().ok()
