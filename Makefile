@@ -69,8 +69,8 @@ leaks: setup ## what is still there in the sandbox's AWS; exit 1 when something 
 test: setup lint ## lint and every test; boots hosts where this machine can
 	$(PYTHON) -m pytest
 
-faults: setup ## every fault on booted hosts, with its seconds (most of an hour)
-	$(PYTHON) -m pytest -s -m machines tests/sandbox/agent
+faults: setup ## every fault on booted hosts, with its seconds (an hour)
+	$(PYTHON) -m pytest -s -m machines tests/sandbox/agent tests/sandbox/monitoring
 
 test-fast: setup ## tests without engine, sandbox and hosts
 	$(PYTHON) -m pytest -m "$(QUICK)"
