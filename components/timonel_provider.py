@@ -93,11 +93,8 @@ class CertificateAuthority(pulumi.CustomResource):
         )
 
 
-class ClientCertificate(pulumi.CustomResource):
-    """A client certificate (extended key usage clientAuth) signed by a :class:`CertificateAuthority`.
-
-    ``up`` renews it when fewer than ``renew_days`` remain; before that nothing about it changes.
-    """
+class _SignedCertificate(pulumi.CustomResource):
+    """What a :class:`CertificateAuthority` has signed, with its key."""
 
     @property
     def certificate(self) -> pulumi.Output[str]:
@@ -113,6 +110,13 @@ class ClientCertificate(pulumi.CustomResource):
     def expires(self) -> pulumi.Output[str]:
         """When the certificate ends, RFC 3339 in UTC."""
         return _output(self, "expires")
+
+
+class ClientCertificate(_SignedCertificate):
+    """A client certificate (extended key usage clientAuth) signed by a :class:`CertificateAuthority`.
+
+    ``up`` renews it when fewer than ``renew_days`` remain; before that nothing about it changes.
+    """
 
     def __init__(
         self,
@@ -156,26 +160,11 @@ class ClientCertificate(pulumi.CustomResource):
         )
 
 
-class ServerCertificate(pulumi.CustomResource):
+class ServerCertificate(_SignedCertificate):
     """A server certificate (extended key usage serverAuth) signed by a :class:`CertificateAuthority`.
 
     Renewed as a :class:`ClientCertificate` is.
     """
-
-    @property
-    def certificate(self) -> pulumi.Output[str]:
-        """The certificate, PEM."""
-        return _output(self, "certificate")
-
-    @property
-    def private_key(self) -> pulumi.Output[str]:
-        """Secret. The key of the certificate, PEM (PKCS #8, EC P-256)."""
-        return _output(self, "privateKey")
-
-    @property
-    def expires(self) -> pulumi.Output[str]:
-        """When the certificate ends, RFC 3339 in UTC."""
-        return _output(self, "expires")
 
     def __init__(
         self,
