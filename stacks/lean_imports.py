@@ -64,11 +64,13 @@ class _Loader(Loader):
                 for candidate in modules_of(name):
                     if Path(folder, f"{candidate}.py").is_file():
                         found = importlib.import_module(f"{module.__name__}.{candidate}")
-                        if name in getattr(found, "__all__", ()):
-                            vars(module)[name] = getattr(found, name)
-                            return vars(module)[name]
-                        if name == candidate:
-                            return found
+                        public = {each: getattr(found, each) for each in getattr(found, "__all__", ())}
+                        if name == candidate and name not in public:
+                            return found  # `outputs`, a package's only module that is not spread over it
+                        # All of them: the import has just bound the module `get_vpc` where its function belongs.
+                        vars(module).update(public)
+                        if name in public:
+                            return public[name]
                 # A name that does not follow its module's, or none at all: the whole service tells.
                 vars(module).pop("__getattr__")
                 self.genuine.exec_module(module)
