@@ -73,7 +73,7 @@ faults: setup ## every fault on booted hosts, with its seconds (an hour)
 	$(PYTHON) -m pytest -s -m machines tests/sandbox/agent tests/sandbox/monitoring
 
 test-fast: setup ## tests without engine, sandbox and hosts
-	$(PYTHON) -m pytest -m "$(QUICK)"
+	$(PYTHON) -m pytest -n auto -m "$(QUICK)"
 
 lint: setup ## ruff, types
 	$(PYTHON) -m ruff check

@@ -169,11 +169,18 @@ def sleeper(tmp_path: Path) -> Any:
     process.wait()
 
 
+def assert_stopped(pid: int) -> None:
+    """A busy machine delivers the signal a little after the call that sent it."""
+    deadline = time.monotonic() + 2
+    while state_of(pid) != "T":
+        assert time.monotonic() < deadline, "it was not stopped"
+        time.sleep(0.01)
+
+
 def test_dockerd_stands_still_inside_and_runs_after_an_error(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     def fail_inside() -> None:
         with freeze.frozen(tmp_path / "docker.pid"):
-            time.sleep(0.05)
-            assert state_of(sleeper.pid) == "T"
+            assert_stopped(sleeper.pid)
             raise ValueError("the copy failed")
 
     with pytest.raises(ValueError, match="copy failed"):
@@ -192,7 +199,7 @@ def test_the_watchdog_thaws_dockerd_when_the_agent_is_killed(tmp_path: Path, sle
     agent.kill()
     agent.wait()
     agent.stdout.close()
-    assert state_of(sleeper.pid) == "T"
+    assert_stopped(sleeper.pid)
     deadline = time.monotonic() + 20
     while state_of(sleeper.pid) == "T":
         assert time.monotonic() < deadline, "the watchdog outlives the agent"
