@@ -131,6 +131,16 @@ def reaches(host: Host, address: str) -> bool:
 
 
 @contextmanager
+def one_host(machines: Machines, prepare: str) -> Iterator[Host]:
+    """One booted host on which a script has run; it is terminated in the end."""
+    instance = machines.launch()
+    (host,) = machines.booted(instance)
+    shell(host, prepare, 120)
+    yield host
+    machines.terminate([instance])
+
+
+@contextmanager
 def booted(folder: Path) -> Iterator[Machines]:
     """A sandbox with machines; its end must leave nothing in the kernel. Skips the test where hosts cannot boot."""
     reason = controller.supported()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from sandbox.machines.host import Host
-from tests.sandbox.machines.rig import Machines, shell, until
+from tests.sandbox.machines.rig import Machines, one_host, shell, until
 
 pytestmark = pytest.mark.machines
 
@@ -21,11 +21,8 @@ PULLED = {
 @pytest.fixture(scope="module")
 def host(machines: Machines) -> Iterator[Host]:
     """One host with Docker started."""
-    instance = machines.launch()
-    (found,) = machines.booted(instance)
-    shell(found, "systemctl start docker", 120)
-    yield found
-    machines.terminate([instance])
+    with one_host(machines, "systemctl start docker") as found:
+        yield found
 
 
 @pytest.mark.parametrize("image", PULLED)

@@ -8,7 +8,7 @@ import pytest
 from sandbox.machines.host import Host
 from sandbox.providers.docker.provider import DockerProvider
 from sandbox.providers.schema import Package
-from tests.sandbox.machines.rig import Machines, booted, shell
+from tests.sandbox.machines.rig import Machines, booted, one_host, shell
 from tests.unit.providers.plain_driver import Engine
 
 
@@ -23,11 +23,8 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
 @pytest.fixture(scope="session")
 def manager(machines: Machines) -> Iterator[Host]:
     """A host that is the only manager of a swarm."""
-    instance = machines.launch()
-    (host,) = machines.booted(instance)
-    shell(host, "systemctl start docker && docker swarm init --advertise-addr eth0", 120)
-    yield host
-    machines.terminate([instance])
+    with one_host(machines, "systemctl start docker && docker swarm init --advertise-addr eth0") as host:
+        yield host
 
 
 @pytest.fixture
