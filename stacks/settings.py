@@ -180,6 +180,7 @@ class ReceiverSettings(Section):
     sender: Text = _left_out
     server: Text = _left_out
     username: Text = _left_out
+    url: Text = _left_out
 
 
 class RemoteWriteSettings(Section):

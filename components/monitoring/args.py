@@ -37,6 +37,9 @@ class ReceiverArgs(TypedDict):
     """``email``: required there; ``HOST:PORT`` of the mail server. TLS is required of it."""
     username: NotRequired[str]
     """``email``: who logs in there. Default: ``sender``."""
+    url: NotRequired[str]
+    """``pagerduty``: its Events API. Default ``https://events.pagerduty.com/v2/enqueue``; an account of the EU region
+    has ``https://events.eu.pagerduty.com/v2/enqueue`` (PagerDuty, "Service Regions")."""
 
 
 class RemoteWriteArgs(TypedDict):

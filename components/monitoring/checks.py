@@ -1,5 +1,6 @@
 """The rules that MonitoringStack's arguments must keep, held before any resource is registered. Pure."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,10 @@ _NEEDED = {
     ReceiverKind.PAGERDUTY: (),
     ReceiverKind.WEBHOOK: (),
 }
-_OPTIONS = {*(option for options in _NEEDED.values() for option in options), "username"}
+_FURTHER = {ReceiverKind.EMAIL: ("username",), ReceiverKind.PAGERDUTY: ("url",)}
+_OPTIONS = {option for table in (_NEEDED, _FURTHER) for options in table.values() for option in options}
+_SCHEMES = ("https://", "http://")
+_HOST_PORT = re.compile(r"[^\s:]+:\d+")
 
 
 def check(args: PrometheusArgs) -> None:
@@ -37,7 +41,7 @@ def check(args: PrometheusArgs) -> None:
         _check_receiver(f"receivers[{index}]", receiver)
     remote = args.get("remote_write")
     if remote is not None:
-        if not remote["url"].startswith(("https://", "http://")):
+        if not remote["url"].startswith(_SCHEMES):
             raise InputError("remote_write.url", remote["url"], "be a URL", "Samples are sent there by HTTP.")
         if ("username" in remote) != ("secret" in remote):
             raise InputError("remote_write", "one of both", "have username and secret", "Basic auth needs both.")
@@ -49,10 +53,15 @@ def _check_receiver(path: str, receiver: Mapping[str, Any]) -> None:
     for option in needed:
         if option not in receiver:
             raise InputError(f"{path}.{option}", None, "be given", f"A receiver of the kind {kind} needs it.")
-    allowed = {*needed, *(("username",) if kind is ReceiverKind.EMAIL else ())}
+    allowed = {*needed, *_FURTHER.get(kind, ())}
     for option in sorted(_OPTIONS & receiver.keys()):
         if option not in allowed:
             raise InputError(f"{path}.{option}", receiver[option], "be left out", f"{kind} has no use for it.")
+    server, url = receiver.get("server"), receiver.get("url")
+    if server is not None and not _HOST_PORT.fullmatch(server):
+        raise InputError(f"{path}.server", server, "be HOST:PORT", "Alertmanager does not start without the port.")
+    if url is not None and not url.startswith(_SCHEMES):
+        raise InputError(f"{path}.url", url, "be a URL", "Events are sent there by HTTP.")
 
 
 def _range(path: str, got: int, least: int, most: int, reason: str) -> None:

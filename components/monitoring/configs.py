@@ -163,6 +163,8 @@ def _receiver(index: int, receiver: ReceiverArgs) -> dict[str, Any]:
             }
         case ReceiverKind.PAGERDUTY:
             kind, config = "pagerduty_configs", {"routing_key_file": file}
+            if "url" in receiver:
+                config["url"] = receiver["url"]
         case ReceiverKind.WEBHOOK:
             kind, config = "webhook_configs", {"url_file": file}
     return {"name": _name(index, receiver), kind: [{**config, "send_resolved": True}]}

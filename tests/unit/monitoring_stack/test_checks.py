@@ -20,6 +20,13 @@ BASE: dict[str, Any] = {"cluster": "dev", "address": "lb", "authority": {}, "man
         ({"receivers": [{"kind": "slack", "secret": "s"}]}, "receivers[0].channel", "slack"),
         ({"receivers": [{"kind": "email", "secret": "s", "to": "a@b"}]}, "receivers[0].sender", "email"),
         ({"receivers": [{"kind": "webhook", "secret": "s", "channel": "#a"}]}, "receivers[0].channel", "no use"),
+        ({"receivers": [{"kind": "pagerduty", "secret": "s", "url": "events.eu"}]}, "receivers[0].url", "HTTP"),
+        ({"receivers": [{"kind": "webhook", "secret": "s", "url": "https://x"}]}, "receivers[0].url", "no use"),
+        (
+            {"receivers": [{"kind": "email", "secret": "s", "to": "a@b", "sender": "c@d", "server": "mail.example"}]},
+            "receivers[0].server",
+            "port",
+        ),
         ({"remote_write": {"url": "example.com"}}, "remote_write.url", "HTTP"),
         ({"remote_write": {"url": "https://x", "username": "me"}}, "remote_write", "both"),
     ],
