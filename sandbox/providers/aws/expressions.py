@@ -120,6 +120,31 @@ class _Functions(functions.Functions):  # type: ignore[misc]
         """The first item whose ``key`` has the value; none for a null value."""
         return next((item for item in items or [] if value is not None and item.get(key) == value), None)
 
+    @_takes("object|null", "object|null")
+    def _func_map_put(self, old: Mapping[str, str] | None, new: Mapping[str, str] | None) -> dict[str, str] | None:
+        """What a map has gained, or has with another value."""
+        return {key: value for key, value in (new or {}).items() if (old or {}).get(key) != value} or None
+
+    @_takes("object|null", "object|null")
+    def _func_map_dropped(self, old: Mapping[str, str] | None, new: Mapping[str, str] | None) -> list[str] | None:
+        """The keys that a map has lost."""
+        return sorted(set(old or {}) - set(new or {})) or None
+
+    @_takes("array|null", "array|null", "array")
+    def _func_minus(
+        self, items: list[Mapping[str, Any]] | None, others: list[Mapping[str, Any]] | None, keys: list[str]
+    ) -> list[Mapping[str, Any]] | None:
+        """The items that agree with none of the others in the given members."""
+        kept = [[item.get(key) for key in keys] for item in others or []]
+        return [item for item in items or [] if [item.get(key) for key in keys] not in kept] or None
+
+    @_takes("array|null", "array")
+    def _func_log_types(self, enabled: list[str] | None, known: list[str]) -> list[dict[str, Any]]:
+        """EKS's log types as one list that is on and one that is off; empty ones are left out."""
+        wanted = set(enabled or [])
+        sides = [(True, sorted(wanted)), (False, [item for item in known if item not in wanted])]
+        return [{"types": types, "enabled": on} for on, types in sides if types]
+
     @_takes("string|null")
     def _func_unique_name(self, prefix: str | None) -> str | None:
         """A name with a given prefix, as the genuine provider makes it: time and random digits."""

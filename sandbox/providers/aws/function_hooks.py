@@ -1,5 +1,6 @@
 """Functions that a table cannot say."""
 
+import base64
 import json
 import re
 import zlib
@@ -114,14 +115,51 @@ def _zones(answer: Mapping[str, Any], facts: Mapping[str, Any]) -> Found:
     }
 
 
+def _cluster_auth(api: Api, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A token as ``aws eks get-token`` makes it: a presigned GetCallerIdentity that names the cluster."""
+    from botocore.signers import RequestSigner  # noqa: PLC0415
+
+    client = api.client("sts", str(facts["region"]))
+    signer: RequestSigner = client._request_signer  # botocore's own way, which the aws CLI takes too
+    request = {
+        "method": "GET",
+        "url": f"{client.meta.endpoint_url}/?Action=GetCallerIdentity&Version=2011-06-15",
+        "body": {},
+        "headers": {"x-k8s-aws-id": str(facts["name"])},
+        "context": {},
+    }
+    url = signer.generate_presigned_url(request, operation_name="GetCallerIdentity", expires_in=_TOKEN_SECONDS)
+    token = base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
+    return {"id": facts["name"], "name": facts["name"], "token": f"k8s-aws-v1.{token}"}
+
+
+_TOKEN_SECONDS = 60
+"""How long the URL inside a token holds (the aws CLI's value)."""
+
+
+def _addon_version(answer: Mapping[str, Any], facts: Mapping[str, Any]) -> Found:
+    """The newest version, which EKS gives first, or the one that is EKS's default for the Kubernetes version."""
+    versions = [item for addon in answer.get("addons") or [] for item in addon["addonVersions"]]
+    if not facts.get("mostRecent"):
+        versions = [item for item in versions if any(pair.get("defaultVersion") for pair in item["compatibilities"])]
+    if not versions:
+        raise ProviderError(
+            f"aws:eks/getAddonVersion:getAddonVersion: no version of {facts['addonName']} "
+            f"for Kubernetes {facts['kubernetesVersion']}"
+        )
+    return dict(versions[0]), {"id": facts["addonName"], "version": versions[0]["addonVersion"]}
+
+
 MAKERS: dict[str, Callable[[Api, Mapping[str, Any]], dict[str, Any]]] = {
     "get_region": _region,
     "get_partition": _partition,
     "get_policy_document": _policy_document,
+    "get_cluster_auth": _cluster_auth,
 }
 """Functions that make the whole result."""
 FINDERS: dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Found]] = {
     "get_ami": _ami,
     "get_availability_zones": _zones,
+    "get_addon_version": _addon_version,
 }
 """Functions that find the item in the API's answer."""

@@ -20,7 +20,12 @@ def hook(function: Hook) -> Hook:
 
 def find(name: str) -> Hook:
     """Find a hook by name."""
-    from sandbox.providers.aws import hooks_autoscaling, hooks_s3  # noqa: F401, PLC0415 (they add theirs)
+    from sandbox.providers.aws import (  # noqa: PLC0415 (they add theirs)
+        hooks_autoscaling,  # noqa: F401
+        hooks_ec2,  # noqa: F401
+        hooks_eks,  # noqa: F401
+        hooks_s3,  # noqa: F401
+    )
 
     return _HOOKS[name]
 

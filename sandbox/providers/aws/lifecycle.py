@@ -36,6 +36,10 @@ def supported(row: Row, schema: ResourceSchema) -> frozenset[str]:
     return frozenset(names & set(schema["inputs"]))
 
 
+DELETE_FAILED = "DELETE_FAILED"
+"""The state in which EKS leaves what it could not delete."""
+
+
 def _triggers(call: Call) -> set[str]:
     return set(call.triggers) or {*call.take, *expressions.field_names(call.args)}
 
@@ -287,7 +291,8 @@ def delete(run: Run) -> None:
     if not run.row.wait_gone:
         return
     pauses = run.pauses(900)
-    while _primary(run) is not None:
+    while (item := _primary(run)) is not None:
+        _fail_on(run, item, DELETE_FAILED)
         if not pauses.rest(f"waiting until {run.id} is gone"):
             raise ProviderError(f"{run.id} is still there after {pauses.elapsed:.0f} s")
 
@@ -303,8 +308,24 @@ def _wait_ready(run: Run) -> None:
         value = expressions.evaluate(wait.path, facts) if item else None
         if value in wait.ok:
             return
-        if value in wait.fail:
-            reason = expressions.evaluate(wait.reason, facts) if wait.reason else None
-            raise ProviderError(f"{run.id} is {value}" + (f": {reason}" if reason else ""))
+        _fail_on(run, item, *wait.fail)
         if not pauses.rest(f"waiting for {run.id}: {value or 'not there yet'}"):
-            raise ProviderError(f"{run.id} is still {value or 'not there'} after {pauses.elapsed:.0f} s")
+            late = f"{run.id} is still {value or 'not there'} after {pauses.elapsed:.0f} s"
+            raise ProviderError(late + _reason(run, item))
+
+
+def _fail_on(run: Run, item: Mapping[str, Any] | None, *bad: Any) -> None:
+    """Raise when the resource is in a state that it does not leave by itself."""
+    if run.row.wait is None or item is None:
+        return
+    value = expressions.evaluate(run.row.wait.path, {**run.facts(), **item})
+    if value in bad:
+        raise ProviderError(f"{run.id} is {value}{_reason(run, item)}")
+
+
+def _reason(run: Run, item: Mapping[str, Any] | None) -> str:
+    """Say why, where the row tells how to find out."""
+    if run.row.wait is None or not run.row.wait.reason or item is None:
+        return ""
+    found = expressions.evaluate(run.row.wait.reason, {**run.facts(), **item})
+    return f": {found}" if found else ""

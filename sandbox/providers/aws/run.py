@@ -130,13 +130,20 @@ class Run:
         return self.api.call(service or self.row.service, operation, arguments, self.region, self.row.names)
 
     def perform(self, call: Call, seconds: float = RETRY_SECONDS) -> dict[str, Any]:
-        """Make a call of the row; error codes in its ``retry`` are tried again for a bounded time."""
+        """Make a call of the row, by its hook when it has one; nothing when its condition is false.
+
+        Error codes in its ``retry`` are tried again for a bounded time.
+        """
         if call.when and not expressions.evaluate(call.when, self.facts()):
             return {}
         if call.hook:
             from sandbox.providers.aws import hooks  # noqa: PLC0415 (hooks know Run)
 
             return hooks.find(call.hook)(self, call) or {}
+        return self.send(call, seconds)
+
+    def send(self, call: Call, seconds: float = RETRY_SECONDS) -> dict[str, Any]:
+        """Send the request of a call, whatever its hook and its condition."""
         pauses = self.pauses(seconds)
         while True:
             try:

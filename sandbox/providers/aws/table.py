@@ -26,7 +26,7 @@ class Call:
     op: str = ""
     """The API's name of the operation: ``CreateVpc``."""
     hook: str = ""
-    """In place of ``op``: the name of a function in ``hooks.py``."""
+    """The name of a function in ``hooks.py``: in place of ``op``, or with it to make the call and wait for its end."""
     service: str = ""
     """boto3's service name, where it is not the row's."""
     take: tuple[str, ...] = ()

@@ -102,8 +102,8 @@ def test_every_nested_property_that_is_passed_on_exists_in_the_api_or_is_refused
 def test_every_property_that_a_row_names_exists_in_pulumi_aws(token: str) -> None:
     row, schema = row_of(token), PACKAGE.resource(token)
     inputs, outputs = set(schema["inputs"]), set(schema["outputs"])
-    named = {*row.local, *row.blind, *row.update, *row.defaults, *row.cfn_names, *row.replace_when}
-    named |= {path.partition(".")[0] for path in (*row.replace, *row.unsupported)}
+    named = {*row.local, *row.update, *row.defaults, *row.cfn_names, *row.replace_when}
+    named |= {path.partition(".")[0] for path in (*row.replace, *row.unsupported, *row.blind)}
     named |= {name for group in row.one_of for name in group}
     for call in (row.create, *row.steps):
         named |= {*call.take, *call.triggers}
