@@ -1,5 +1,7 @@
 """The program: settings -> platform -> outputs."""
 
+import gc
+
 import pulumi
 
 from stacks import lean_imports, settings
@@ -8,3 +10,5 @@ from stacks.platform import build
 
 lean_imports.install()
 export(build(settings.load(), settings.load_access(), pulumi.get_project()))
+# What was imported stays until the process ends: without a last search through all of it, that comes 0.2 s sooner.
+gc.freeze()
