@@ -1,8 +1,10 @@
 """The wiring: settings in, components made and connected, outputs out."""
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pulumi
 
@@ -14,6 +16,7 @@ from stacks.settings import ClusterKind, MonitoringKind, Settings
 
 if TYPE_CHECKING:
     from components.network.component import Network
+    from components.swarm.plan import SwarmPlan
 
 # Components are imported by the function that makes them: a stack pays for the services of its own branch only.
 
@@ -30,7 +33,6 @@ def build(settings: Settings, access: Mapping[str, str], project: str) -> Output
         InputError: a setting that a component refuses, by the setting's key; before any resource is made.
     """
     from components.network.checks import check, known  # noqa: PLC0415
-    from components.network.component import Network  # noqa: PLC0415
 
     network_args: Any = {**settings.network.to_args(), "tags": dict(settings.tags)}
     cluster = CLUSTERS[settings.cluster.kind]
@@ -39,9 +41,14 @@ def build(settings: Settings, access: Mapping[str, str], project: str) -> Output
         check(network_args)
     with _named_as_settings(settings, project, "cluster"):
         # What ran before an error is made all the same, so every rule is held before the first component.
-        cluster.check(settings, known(network_args))
+        plan = cluster.check(settings, known(network_args))
     with _named_as_settings(settings, project, "monitoring"):
         monitoring.check(settings)
+    region = _region_while_importing("components.network.component", *cluster.modules, *monitoring.modules)
+    with _named_as_settings(settings, project, "cluster"):
+        cluster.look_up(plan, region)
+    from components.network.component import Network  # noqa: PLC0415
+
     with _named_as_settings(settings, project, "network"):
         network = Network("network", network_args)
     with _named_as_settings(settings, project, "cluster"):
@@ -64,20 +71,26 @@ def build(settings: Settings, access: Mapping[str, str], project: str) -> Output
 class _Swarm:
     """``cluster.kind: swarm``."""
 
-    @staticmethod
-    def check(settings: Settings, network: Mapping[str, Any]) -> None:
-        """Hold the settings against the cluster's rules, with what is known of the network before it is made."""
-        import pulumi_aws as aws  # noqa: PLC0415
+    modules = ("components.swarm.component",)
+    """What ``make`` imports."""
 
+    @staticmethod
+    def check(settings: Settings, network: Mapping[str, Any]) -> "SwarmPlan":
+        """Hold the settings against the cluster's rules, with what is known of the network before it is made."""
         from components.swarm.checks import check  # noqa: PLC0415
-        from components.swarm.lookups import find_image  # noqa: PLC0415
 
         without_ids = {"vpc_id": "", "private_subnet_ids": []}
         if network["has_public_subnets"]:
             without_ids["public_subnet_ids"] = []
         shared = ("cidr", "zones", "has_internet_egress", "interface_endpoints")
-        plan = check(_Swarm._args(settings, {**without_ids, **{key: network[key] for key in shared}}))
-        find_image(plan, aws.get_region().region, pulumi.InvokeOptions())
+        return check(_Swarm._args(settings, {**without_ids, **{key: network[key] for key in shared}}))
+
+    @staticmethod
+    def look_up(plan: "SwarmPlan", region: str) -> None:
+        """Hold the plan against what AWS knows."""
+        from components.swarm.lookups import find_image  # noqa: PLC0415
+
+        find_image(plan, region, pulumi.InvokeOptions())
 
     @staticmethod
     def make(settings: Settings, access: Mapping[str, str], network: "Network") -> ClusterOutputs:
@@ -134,6 +147,9 @@ class _Swarm:
 class _NoMonitoring:
     """``monitoring.kind: none``."""
 
+    modules: ClassVar[tuple[str, ...]] = ()
+    """What ``make`` imports."""
+
     @staticmethod
     def ports() -> Mapping[str, Any]:
         """Arguments of the cluster that open the backend's ports."""
@@ -152,6 +168,8 @@ class _NoMonitoring:
 
 class _Prometheus(_NoMonitoring):
     """``monitoring.kind: prometheus``."""
+
+    modules = ("pulumi_docker", "components.monitoring.component")
 
     @staticmethod
     def ports() -> Mapping[str, Any]:
@@ -212,6 +230,8 @@ class _Prometheus(_NoMonitoring):
 class _Datadog(_NoMonitoring):
     """``monitoring.kind: datadog``."""
 
+    modules = ("pulumi_docker", "components.monitoring.datadog")
+
     @staticmethod
     def check(settings: Settings) -> None:
         """There is a key, and each secret which is named exists."""
@@ -245,6 +265,18 @@ MONITORING: Mapping[MonitoringKind, type[_NoMonitoring]] = {
     MonitoringKind.DATADOG: _Datadog,
 }
 """The one place where the monitoring backend is chosen."""
+
+
+def _region_while_importing(*modules: str) -> str:
+    """The provider's region, by the first lookup, which waits for the provider's start: time for imports."""
+    import pulumi_aws as aws  # noqa: PLC0415
+
+    with ThreadPoolExecutor(max_workers=1) as importer:
+        imported = [importer.submit(import_module, module) for module in modules]
+        region = aws.get_region().region
+    for each in imported:
+        each.result()
+    return region
 
 
 def _inside(cluster: ClusterOutputs, provider: pulumi.ProviderResource) -> pulumi.ResourceOptions:

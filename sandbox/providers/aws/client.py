@@ -1,5 +1,6 @@
 """The way to the AWS API: boto3 clients, retries, and errors with a code."""
 
+import contextlib
 import threading
 import uuid
 from collections.abc import Iterable, Mapping
@@ -58,7 +59,7 @@ class Api:
     def __init__(self, settings: Settings) -> None:
         """Hold the settings; no call is made."""
         self.settings = settings
-        self._lock = threading.Lock()
+        self._lock, self._asking = threading.Lock(), threading.Lock()
         self._session: Any = None
         self._clients: dict[tuple[str, str], Any] = {}
         self._identity: dict[str, str] | None = None
@@ -143,14 +144,24 @@ class Api:
         except (exceptions.BotoCoreError, parsers.ResponseParserError) as error:
             raise ApiError(operation, type(error).__name__, str(error)) from None
 
+    def prepare(self) -> None:
+        """Load what the first calls need: boto3, the caller's identity, the client of EC2, whose model is the largest.
+
+        Whatever fails here fails again, with its reason, in the call that needs it.
+        """
+        with contextlib.suppress(Exception):
+            self.identity()
+            self.client("ec2")
+
     def identity(self) -> Mapping[str, str]:
         """Give ``account``, ``partition``, ``arn`` and ``user`` of the caller; asked once."""
-        if self._identity is None:
-            answer = self.call("sts", "GetCallerIdentity", {})
-            self._identity = {
-                "account": answer["Account"],
-                "arn": answer["Arn"],
-                "partition": answer["Arn"].split(":")[1],
-                "user": answer["UserId"],
-            }
-        return self._identity
+        with self._asking:
+            if self._identity is None:
+                answer = self.call("sts", "GetCallerIdentity", {})
+                self._identity = {
+                    "account": answer["Account"],
+                    "arn": answer["Arn"],
+                    "partition": answer["Arn"].split(":")[1],
+                    "user": answer["UserId"],
+                }
+            return self._identity

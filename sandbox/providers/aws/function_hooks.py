@@ -1,6 +1,7 @@
 """Functions that a table cannot say."""
 
 import base64
+import functools
 import json
 import re
 import zlib
@@ -14,11 +15,16 @@ Found = tuple[dict[str, Any], dict[str, Any]]
 """An item of the API's answer, and values made beside it."""
 
 
-def _region(api: Api, facts: Mapping[str, Any]) -> dict[str, Any]:
+@functools.cache
+def _botocore() -> Any:
     from botocore.session import get_session  # noqa: PLC0415
 
+    return get_session()  # reading its list of regions takes 20 ms
+
+
+def _region(api: Api, facts: Mapping[str, Any]) -> dict[str, Any]:
     region = str(facts.get("name") or facts["region"])
-    session = get_session()
+    session = _botocore()
     partition = session.get_partition_for_region(region)
     names = session.get_component("endpoint_resolver")
     known = names._endpoint_data["partitions"]  # botocore has the long names nowhere else

@@ -63,6 +63,8 @@ class AwsProvider(sdk.Provider):
         given, _ = values.from_wire(request.args)
         if self._api is None:
             self._api = Api(configuration.settings(given, os.environ))
+            # While the engine and the program are busy, and this process is not.
+            threading.Thread(target=self._api.prepare, name="prepare", daemon=True).start()
         return sdk.ConfigureResponse(accept_secrets=True, supports_preview=True)
 
     async def cancel(self) -> None:
