@@ -9,6 +9,25 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
+_GET_VERSION = "timonel:index:getVersion"
+
+
+def begin_start() -> None:
+    """Let the provider start beside what the program waits for next. ``start`` tells whether it did."""
+    pulumi.runtime.invoke_output(_GET_VERSION, {})
+
+
+def start() -> str:
+    """Start the provider and give its version.
+
+    Without it the provider starts with its first resource, when others have been made. A program that calls this first
+    has made nothing when the provider does not start.
+
+    Raises:
+        Exception: the provider does not start; with the engine's words (the SDK has no class of its own for it).
+    """
+    return str(pulumi.runtime.invoke(_GET_VERSION, {}).value["version"])
+
 
 class AwsAccessArgs(TypedDict):
     """How the provider reaches AWS."""

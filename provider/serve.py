@@ -13,9 +13,7 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
 
 from provider.errors import ProviderError
-from provider.timonel import Log, TimonelProvider
-
-VERSION = "0.1.0"
+from provider.timonel import VERSION, Log, TimonelProvider
 
 CALLS = ("Check", "Diff", "Create", "Read", "Update", "Delete", "CheckConfig", "DiffConfig", "Configure", "Invoke")
 

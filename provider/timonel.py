@@ -18,6 +18,8 @@ from pulumi.provider.experimental.provider import (
     DeleteRequest,
     DiffRequest,
     DiffResponse,
+    InvokeRequest,
+    InvokeResponse,
     PropertyDiff,
     PropertyDiffKind,
     Provider,
@@ -37,6 +39,8 @@ from provider.properties import UNKNOWN, Plain, to_plain, to_wire
 from provider.protection import ProtectionHandler
 from provider.ready_cluster import ReadyClusterHandler
 
+VERSION = "0.1.0"
+
 HANDLERS: Mapping[str, Handler] = {
     "timonel:index:CertificateAuthority": CertificateAuthorityHandler(),
     "timonel:index:ClientCertificate": ClientCertificateHandler(),
@@ -46,6 +50,9 @@ HANDLERS: Mapping[str, Handler] = {
     "timonel:index:ReadyCluster": ReadyClusterHandler(),
     "timonel:index:ServerCertificate": ServerCertificateHandler(),
 }
+
+GET_VERSION = "timonel:index:getVersion"
+"""The one function."""
 
 Log = Callable[[str, str], None]
 """Tells the user a sentence (second) about the resource with the URN (first)."""
@@ -79,6 +86,12 @@ class TimonelProvider(Provider):
         return ConfigureResponse(
             accept_secrets=True, supports_preview=True, accept_outputs=False, accept_resources=False
         )
+
+    async def invoke(self, request: InvokeRequest) -> InvokeResponse:
+        """Tell the provider's version: a program asks whether it starts, before the first resource is made."""
+        if request.tok != GET_VERSION:
+            raise ProviderError(f"{request.tok} is not a function of the timonel provider; it has {GET_VERSION}")
+        return InvokeResponse(to_wire({"version": VERSION}, ()))
 
     async def check(self, request: CheckRequest) -> CheckResponse:
         """Refuse inputs that cannot work, by name."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pulumi
 
+from components import timonel_provider
 from components.errors import InputError
-from components.timonel_provider import Protection
 from stacks.keys import key_of_argument
 from stacks.outputs import ClusterOutputs, MonitoringOutputs, Outputs, Watched
 from stacks.settings import ClusterKind, MonitoringKind, Settings
@@ -44,7 +44,7 @@ def build(settings: Settings, access: Mapping[str, str], project: str) -> Output
         plan = cluster.check(settings, known(network_args))
     with _named_as_settings(settings, project, "monitoring"):
         monitoring.check(settings)
-    region = _region_while_importing("components.network.component", *cluster.modules, *monitoring.modules)
+    region = _start_providers("components.network.component", *cluster.modules, *monitoring.modules)
     with _named_as_settings(settings, project, "cluster"):
         cluster.look_up(plan, region)
     from components.network.component import Network  # noqa: PLC0415
@@ -57,7 +57,7 @@ def build(settings: Settings, access: Mapping[str, str], project: str) -> Output
         watching = monitoring.make(settings, outputs)
     setting = f"{project}:protection"
     # Named after the setting, since Pulumi's refusal to delete a protected resource shows the name and no more.
-    Protection(
+    timonel_provider.Protection(
         setting,
         enabled=settings.protection,
         setting=setting,
@@ -267,13 +267,15 @@ MONITORING: Mapping[MonitoringKind, type[_NoMonitoring]] = {
 """The one place where the monitoring backend is chosen."""
 
 
-def _region_while_importing(*modules: str) -> str:
-    """The provider's region, by the first lookup, which waits for the provider's start: time for imports."""
+def _start_providers(*modules: str) -> str:
+    """Start the providers of every stack and import modules meanwhile; gives the AWS provider's region."""
     import pulumi_aws as aws  # noqa: PLC0415
 
     with ThreadPoolExecutor(max_workers=1) as importer:
         imported = [importer.submit(import_module, module) for module in modules]
+        timonel_provider.begin_start()
         region = aws.get_region().region
+        timonel_provider.start()
     for each in imported:
         each.result()
     return region

@@ -124,6 +124,7 @@ def _default_answers(engine: "Engine") -> dict[str, Answer]:
             "reverseDnsPrefix": "com.amazonaws",
         },
         "aws:ec2/getInstanceType:getInstanceType": _instance_type,
+        "timonel:index:getVersion": {"version": "0.1.0"},
         "aws:ec2/getAmi:getAmi": lambda args: {
             "id": args.get("filters", [{}])[0].get("values", ["ami-0123456789abcdef0"])[0],
             "imageId": "ami-0123456789abcdef0",

@@ -10,7 +10,7 @@ import pytest
 from components.errors import InputError
 from components.monitoring.catalogue import Parameters, datadog_monitors, load
 from stacks.settings import SettingsError
-from tests.engine import STACK_TYPE, Engine
+from tests.engine import STACK_TYPE, Engine, RefusedError
 from tests.golden_files import assert_golden
 from tests.stack.conftest import PLANTED, ROOT, STACKS, run_program, stack_config
 
@@ -137,6 +137,16 @@ def test_with_datadog_what_is_in_the_swarm_goes_with_it_and_what_is_in_the_accou
     assert len(monitors) == len(datadog_monitors(load(), "single", Parameters()))
     for resource in engine.resources:
         assert PLANTED not in json.dumps(without_secrets(resource.inputs), default=str), resource.urn
+
+
+def test_a_provider_that_does_not_start_stops_the_program_before_anything_is_registered(engine: Engine) -> None:
+    def refuse(_args: dict[str, Any]) -> dict[str, Any]:
+        raise RefusedError("the plugin exited prematurely")
+
+    engine.answers["timonel:index:getVersion"] = refuse
+    with pytest.raises(Exception, match="exited prematurely"):
+        run_program(engine, "dev")
+    assert [r.urn for r in engine.resources if r.typ != STACK_TYPE] == []
 
 
 def test_settings_that_cannot_be_read_stop_the_program_before_anything_is_registered(engine: Engine) -> None:

@@ -79,6 +79,13 @@ def test_the_process_serves_and_keeps_settings_out_of_its_configuration(
     assert dict(answer.inputs) == {}, "the project's settings share the namespace; a changed one is no changed provider"
 
 
+def test_a_program_can_ask_whether_the_provider_starts(stub: provider_pb2_grpc.ResourceProviderStub) -> None:
+    answer = stub.Invoke(provider_pb2.InvokeRequest(tok="timonel:index:getVersion"))
+    assert dict(getattr(answer, "return")) == {"version": "0.1.0"}
+    with pytest.raises(grpc.RpcError, match="getOther is not a function of the timonel provider"):
+        stub.Invoke(provider_pb2.InvokeRequest(tok="timonel:index:getOther"))
+
+
 def test_an_error_reaches_the_engine_with_its_reason_and_without_a_stack_trace(
     stub: provider_pb2_grpc.ResourceProviderStub,
 ) -> None:
