@@ -137,7 +137,7 @@ class _Swarm:
     def _args(settings: Settings, network: Mapping[str, Any]) -> Any:
         return {
             **settings.cluster.to_args(),
-            **MONITORING[settings.monitoring.kind].ports(),
+            **MONITORING[settings.monitoring.kind].ports(settings),
             "network": dict(network),
             "enable_protection": settings.protection,
             "tags": dict(settings.tags),
@@ -151,8 +151,9 @@ class _NoMonitoring:
     """What ``make`` imports."""
 
     @staticmethod
-    def ports() -> Mapping[str, Any]:
+    def ports(settings: Settings) -> Mapping[str, Any]:
         """Arguments of the cluster that open the backend's ports."""
+        del settings
         return {}
 
     @staticmethod
@@ -172,11 +173,12 @@ class _Prometheus(_NoMonitoring):
     modules = ("pulumi_docker", "components.monitoring.component")
 
     @staticmethod
-    def ports() -> Mapping[str, Any]:
+    def ports(settings: Settings) -> Mapping[str, Any]:
         """Operators reach the pages, Prometheus every node."""
-        from components.monitoring.configs import NODE_PORTS, OPERATOR_PORTS  # noqa: PLC0415
+        from components.monitoring.configs import NODE_PORTS, operator_ports  # noqa: PLC0415
 
-        return {"operator_ports": list(OPERATOR_PORTS), "node_ports": list(NODE_PORTS.values())}
+        pages = operator_ports(settings.monitoring.prometheus.to_args())
+        return {"operator_ports": pages, "node_ports": list(NODE_PORTS.values())}
 
     @staticmethod
     def check(settings: Settings) -> None:
@@ -194,6 +196,7 @@ class _Prometheus(_NoMonitoring):
         import pulumi_docker as docker  # noqa: PLC0415
 
         from components.monitoring.component import MonitoringStack  # noqa: PLC0415
+        from components.monitoring.configs import has_grafana  # noqa: PLC0415
 
         watched = cluster.watched
         args: Any = {
@@ -205,11 +208,13 @@ class _Prometheus(_NoMonitoring):
         provider_args: Any = watched.provider_args
         provider = docker.Provider("swarm", **provider_args)
         stack = MonitoringStack("monitoring", args, _inside(cluster, provider))
+        grafana = {"grafanaUrl": stack.grafana_url} if has_grafana(args) else {}
         return MonitoringOutputs(
             resources=[provider, stack],
             addresses={
                 "prometheusUrl": stack.prometheus_url,
                 "alertmanagerUrl": stack.alertmanager_url,
+                **grafana,
                 "monitoringUser": stack.user,
             },
             credentials={"monitoringPassword": stack.password},

@@ -217,6 +217,7 @@ class PrometheusSettings(Section):
         description="Name of the entry of ``timonel:secrets`` with the password of the user ``timonel``. Default: a "
         "made one.",
     )
+    enable_grafana: bool = Field(_left_out, alias="grafana")
 
 
 class DatadogSettings(Section):

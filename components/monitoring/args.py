@@ -54,7 +54,7 @@ class RemoteWriteArgs(TypedDict):
 
 
 class PrometheusArgs(TypedDict):
-    """Prometheus and Alertmanager on the managers, exporters on every node."""
+    """Prometheus, Alertmanager and Grafana on the managers, exporters on every node."""
 
     cluster: str
     """Required. The label ``cluster`` of every series and alert."""
@@ -89,6 +89,8 @@ class PrometheusArgs(TypedDict):
     """Send samples elsewhere too. Default: none."""
     password: NotRequired[pulumi.Input[str]]
     """Secret. Password of the user ``timonel`` of the pages. Default: a made one."""
+    enable_grafana: NotRequired[bool]
+    """Grafana with the dashboards on a manager, port 3000. Default true."""
 
 
 class DatadogArgs(TypedDict):

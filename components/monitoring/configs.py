@@ -14,8 +14,8 @@ from components.monitoring.args import PrometheusArgs, ReceiverArgs, ReceiverKin
 USER = "timonel"
 PROMETHEUS_PORT = 9090
 ALERTMANAGER_PORT = 9093
-OPERATOR_PORTS = (PROMETHEUS_PORT, ALERTMANAGER_PORT)
-"""Of the managers, for operators."""
+GRAFANA_PORT = 3000
+ON_MANAGERS = ("node.role==manager",)
 NODE_PORTS = {"node": 9337, "cadvisor": 9338, "dockerd": 9323}
 """Scraped on every node, by job. dockerd's is the node agent's choice; not 9100, where an image may run a
 node_exporter of its own."""
@@ -31,6 +31,16 @@ _LABELS = {
     "zone": f"{_META}label_timonel_zone",
 }
 """Never from a node's status, availability or leadership: a label that changes makes another series of it."""
+
+
+def has_grafana(args: Mapping[str, Any]) -> bool:
+    """Whether the dashboards are shown."""
+    return bool(args.get("enable_grafana", True))
+
+
+def operator_ports(args: Mapping[str, Any]) -> list[int]:
+    """Ports of the managers that operators reach."""
+    return [PROMETHEUS_PORT, ALERTMANAGER_PORT, *([GRAFANA_PORT] if has_grafana(args) else [])]
 
 
 def prometheus(args: PrometheusArgs, service: str, alertmanager: str) -> str:

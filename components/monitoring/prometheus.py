@@ -3,14 +3,12 @@
 import pulumi
 import pulumi_docker as docker
 
-from components.monitoring import configs, objects
+from components.monitoring import configs, grafana, objects
 from components.monitoring.args import PrometheusArgs
 from components.monitoring.catalogue import Parameters, load, prometheus_rules
 from components.monitoring.images import image
 from components.monitoring.objects import NOBODY, Swarm
 from components.timonel_provider import Password, ServerCertificate
-
-_ON_MANAGERS = ("node.role==manager",)
 
 
 class Prometheus:
@@ -41,6 +39,8 @@ class Prometheus:
         self._create_exporters()
         self._create_alertmanager()
         self._create_prometheus()
+        if configs.has_grafana(args):
+            self._create_grafana()
 
     def _create_exporters(self) -> None:
         # Docker answers with another name of the same network: that of the node which was asked.
@@ -101,7 +101,7 @@ class Prometheus:
             replicas=1,
             network=self._network,
             port=configs.ALERTMANAGER_PORT,
-            constraints=_ON_MANAGERS,
+            constraints=configs.ON_MANAGERS,
         )
 
     def _create_prometheus(self) -> docker.Service:
@@ -133,9 +133,20 @@ class Prometheus:
             replicas=int(args.get("replicas", 1)),
             network=self._network,
             port=configs.PROMETHEUS_PORT,
-            constraints=_ON_MANAGERS,
+            constraints=configs.ON_MANAGERS,
             environment={"REPLICA": "{{.Task.Slot}}"},
             user="0:0",  # the socket is root's
+        )
+
+    def _create_grafana(self) -> None:
+        grafana.create(
+            self._swarm,
+            prometheus=f"{self._name}-prometheus",
+            network=self._network,
+            address=self._args["address"],
+            password=self.password.password,
+            own_configs=self._own_configs(),
+            private_key=self._certificate.private_key,
         )
 
     def _rules(self) -> pulumi.Input[str]:

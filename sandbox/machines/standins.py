@@ -1,8 +1,9 @@
 """Stand-ins for well-known images, under their real names and any tag, made when a host first asks for one.
 
 Prometheus, Alertmanager and node_exporter are Debian's own builds of the real programs; cAdvisor is its libraries with
-a small main (`cadvisor/`); the Datadog agent is a small program of ours (`datadog_agent/`). Entry points, users,
-volumes and ports are those of the real images, so that a service's arguments fit both. Labels say what an image is.
+a small main (`cadvisor/`); Grafana and the Datadog agent are small programs of ours (`grafana/`, `datadog_agent/`).
+Entry points, users, volumes and ports are those of the real images, so that a service's arguments fit both. Labels say
+what an image is.
 """
 
 import fcntl
@@ -23,6 +24,8 @@ from sandbox.machines.image import cache_root
 log = logging.getLogger("machines.standins")
 HUB = "docker.io"
 NOBODY = 65534
+GRAFANA = "472"
+"""The user of the real image."""
 LIBRARIES = ("ld-linux-x86-64.so.2", "libc.so.6", "libresolv.so.2", "libpthread.so.0")
 """What Debian's Go programs load: the C library's resolver at most."""
 LABEL = "timonel.standin"
@@ -136,7 +139,7 @@ def _node_exporter() -> ContainerImage:
 def _cadvisor() -> ContainerImage:
     return _image(
         "google/cadvisor",
-        _built("cadvisor", f"-X main.version={CADVISOR_VERSION}"),
+        built("cadvisor", f"-X main.version={CADVISOR_VERSION}"),
         "/usr/bin/cadvisor",
         source=f"cAdvisor's libraries {CADVISOR_VERSION} with a main of the sandbox (metrics and health only)",
         version=CADVISOR_VERSION.removeprefix("v"),
@@ -145,10 +148,23 @@ def _cadvisor() -> ContainerImage:
     )
 
 
+def _grafana() -> ContainerImage:
+    return _image(
+        "grafana/grafana",
+        built("grafana"),
+        "/run.sh",
+        source="a small program of the sandbox that reads what is provisioned and answers a part of the API",
+        version="0",
+        user=GRAFANA,
+        folders={"var/lib/grafana": int(GRAFANA)},
+        port=3000,
+    )
+
+
 def _datadog_agent() -> ContainerImage:
     return _image(
         "datadog/agent",
-        _built("datadog_agent", ""),
+        built("datadog_agent"),
         "/bin/entrypoint.sh",
         source="a small program of the sandbox that reports to its Datadog intake",
         version="0",
@@ -157,7 +173,7 @@ def _datadog_agent() -> ContainerImage:
     )
 
 
-def _built(name: str, linker: str) -> Path:
+def built(name: str, linker: str = "") -> Path:
     """A Go program of the sandbox, built once for its content; a minute or two for cAdvisor on two cores."""
     from toolchain import golang, steps  # noqa: PLC0415  # only where something is built
     from toolchain.versions import go_mod_version  # noqa: PLC0415
@@ -185,6 +201,7 @@ TABLE = (
     StandIn(HUB, "prom/node-exporter", _node_exporter),
     StandIn("ghcr.io", "google/cadvisor", _cadvisor),
     StandIn("gcr.io", "cadvisor/cadvisor", _cadvisor),
+    StandIn(HUB, "grafana/grafana", _grafana),
     StandIn(HUB, "datadog/agent", _datadog_agent),
 )
 HOSTS = frozenset(item.host for item in TABLE) - {HUB}
@@ -221,7 +238,9 @@ def packed(item: StandIn) -> Packed:
 def _recipe() -> str:
     """What decides how images are made: this file, how they are packed, and the programs' sources."""
     sources = [HERE / "standins.py", HERE / "container_images.py"]
-    sources += sorted(p for name in ("cadvisor", "datadog_agent") for p in (HERE / name).iterdir() if p.is_file())
+    sources += sorted(
+        p for name in ("cadvisor", "grafana", "datadog_agent") for p in (HERE / name).iterdir() if p.is_file()
+    )
     return hashlib.sha256(b"\0".join(p.read_bytes() for p in sources)).hexdigest()[:12]
 
 

@@ -69,7 +69,7 @@ def test_outputs_are_those_that_the_docs_name(ran: Engine) -> None:
     page = (ROOT / "docs" / "stacks.md").read_text().partition("## Outputs")[2]
     named = {word.strip("`") for word in page.replace(",", " ").replace(";", " ").split() if word.startswith("`")}
     publishes = "publishedPorts" in stack_config(ran.stack)["timonel:cluster"]
-    watching = {"prometheusUrl", "alertmanagerUrl", "monitoringUser", "monitoringPassword"}
+    watching = {"prometheusUrl", "alertmanagerUrl", "grafanaUrl", "monitoringUser", "monitoringPassword"}
     absent = (set() if publishes else {"servicesDns"}) | (set() if is_watched(ran) else watching)
     assert {*ran.stack_outputs} == named - absent
 
@@ -124,6 +124,14 @@ def test_a_setting_that_a_component_refuses_is_named_by_its_key_before_anything_
     assert [r.urn for r in engine.resources if r.typ != STACK_TYPE] == [], (
         "what ran before the error is made all the same"
     )
+
+
+def test_without_grafana_there_is_no_service_no_port_and_no_output_of_it(engine: Engine) -> None:
+    settings = {"kind": "prometheus", "prometheus": {"grafana": False}}
+    run_program(engine, "monitored", monitoring=settings)
+    assert not [urn for urn in engine.urns() if "grafana" in urn or "3000" in urn]
+    assert "grafanaUrl" not in engine.stack_outputs
+    assert engine.stack_outputs["prometheusUrl"]
 
 
 def test_with_datadog_what_is_in_the_swarm_goes_with_it_and_what_is_in_the_account_is_deleted(engine: Engine) -> None:

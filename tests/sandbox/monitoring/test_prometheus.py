@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from components.monitoring import grafana
 from components.monitoring.catalogue import Parameters, datadog_monitors, load
-from components.monitoring.dashboards import panel_queries
+from components.monitoring.dashboards import DATASOURCE_UID, dashboards, panel_queries
 from sandbox.machines import actions
 from tests.sandbox.machines.rig import until
 from tests.sandbox.monitoring.watched import Watched, watched
@@ -56,7 +57,38 @@ def test_up_ends_with_every_target_up_and_every_panel_showing_data(stack: Watche
 
 def test_nobody_gets_in_without_the_password(stack: Watched) -> None:
     pages = [f"{stack.outputs[name]}/metrics" for name in ("prometheusUrl", "alertmanagerUrl")]
-    assert [status for status, _ in stack.ask([(page, "") for page in pages], user="")] == [401, 401]
+    pages.append(f"{stack.outputs['grafanaUrl']}/api/search")
+    assert [status for status, _ in stack.ask([(page, "") for page in pages], user="")] == [401, 401, 401]
+
+
+def test_grafana_has_the_dashboards_and_each_panel_s_query_gives_data_through_it(stack: Watched) -> None:
+    url = stack.outputs["grafanaUrl"]
+    [(status, found)] = stack.ask([(f"{url}/api/search", "")])
+    assert status == 200
+    assert {hit["uid"] for hit in found} == {json.loads(text)["uid"] for text in dashboards().values()}
+    answers = stack.ask([(f"{url}/api/dashboards/uid/{hit['uid']}", "") for hit in found])
+    targets = [target for _, told in answers for panel in told["dashboard"]["panels"] for target in panel["targets"]]
+    assert len(targets) == len(panel_queries())
+    query = f"{url}/api/datasources/proxy/uid/{DATASOURCE_UID}/api/v1/query"
+
+    def empty() -> list[str]:
+        given = stack.ask([(query, target["expr"]) for target in targets])
+        results = [told["data"]["result"] if status == 200 else [] for status, told in given]
+        return [target["expr"] for target, result in zip(targets, results, strict=True) if not result]
+
+    until("every panel shows data", lambda: not empty(), 90, 5)
+
+
+def test_the_password_is_readable_in_no_service_config_log_or_state(stack: Watched) -> None:
+    told = stack.on_manager(
+        "docker service inspect $(docker service ls -q); docker config inspect $(docker config ls -q); "
+        "docker secret inspect $(docker secret ls -q); "
+        "for one in $(docker service ls -q); do docker service logs $one 2>&1; done; docker inspect $(docker ps -q)"
+    )
+    assert grafana.PASSWORD_FILE in told, "the service has it by a secret"
+    assert "stand-in for Grafana" in told, "its log is among these"
+    for text in (told, json.dumps(stack.stack.export())):
+        assert stack.outputs["monitoringPassword"] not in text
 
 
 def test_a_second_preview_and_that_of_more_workers_show_monitoring_unchanged(stack: Watched) -> None:
@@ -67,6 +99,16 @@ def test_a_second_preview_and_that_of_more_workers_show_monitoring_unchanged(sta
     for kind in ("docker:index/service:Service", "docker:index/serviceConfig:ServiceConfig", "pulumi:providers:docker"):
         assert {step["op"] for step in found.of(kind)} <= {"same"}, kind
     stack.workers(1)
+
+
+def test_a_preview_of_another_version_of_an_image_shows_exactly_its_service(stack: Watched) -> None:
+    versions = stack.stack.folder / "components" / "monitoring" / "images.yaml"
+    pinned = versions.read_text()
+    versions.write_text(pinned.replace("grafana/grafana:12", "grafana/grafana:99"))
+    assert versions.read_text() != pinned
+    found = stack.stack.preview().ok()
+    versions.write_text(pinned)
+    assert {step["urn"].rsplit("::", 1)[1]: step["op"] for step in found.steps} == {"monitoring-grafana": "update"}
 
 
 @pytest.mark.faults
