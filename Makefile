@@ -34,12 +34,13 @@ up: setup ## bring STACK up in the sandbox; again: an empty diff
 	$(SANDBOX) up
 	$(SANDBOX) repair --stack $(STACK)
 	$(PULUMI) stack select --create $(STACK)
-# Where no host boots, a gate that waits for a healthy cluster would wait in vain.
+# Where no host boots, a gate that waits for a healthy cluster would wait in vain, and no Docker API takes the services.
 	@if ! $(SANDBOX) status --json | $(PYTHON) -c 'import json, sys; sys.exit(not json.load(sys.stdin)["boots_hosts"])'; then \
-	  echo "no hosts boot on this machine: cluster.readiness.enabled is set to false in the sandbox's copy of the stack file"; \
+	  echo "no hosts boot on this machine: in the sandbox's copy of the stack file the gate and monitoring are switched off"; \
 	  $(PULUMI) config set --stack $(STACK) --path 'timonel:cluster.readiness.enabled' false; \
+	  $(PULUMI) config set --stack $(STACK) --path 'timonel:monitoring.kind' none; \
 	elif grep -q 'timonel:monitoring' Pulumi.$(STACK).yaml; then \
-	  echo "container images for monitoring: made once, cAdvisor is compiled for minutes"; \
+	  echo "container images for monitoring: made once, cAdvisor is compiled for a minute"; \
 	  $(PYTHON) -m sandbox.machines.standins; \
 	fi
 	$(PULUMI) up --yes --skip-preview --stack $(STACK)

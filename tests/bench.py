@@ -149,7 +149,7 @@ def import_of_the_program() -> None:
 
 
 def dev_stack(sandbox: Sandbox, folder: Path) -> Stack:
-    """The dev stack in a clone that has never run, without the gate: nothing boots here."""
+    """The dev stack in a clone that has never run, without gate and monitoring: nothing boots here."""
     checkout = clone(folder / "clone")
     (checkout / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": dev()}))
     return Stack(sandbox, checkout, "dev")

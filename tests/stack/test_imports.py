@@ -15,7 +15,7 @@ from tests.stack.conftest import stack_config
 import runpy
 engine = Engine()
 before = set(sys.modules)
-engine.run(lambda: runpy.run_path("__main__.py"), config=stack_config("dev"))
+engine.run(lambda: runpy.run_path("__main__.py"), config=stack_config("single"))
 # pulumi_aws puts a placeholder for each service into sys.modules; loading one changes its class.
 loaded = [name for name in set(sys.modules) - before if type(sys.modules[name]).__name__ != "_LazyModule"]
 print(json.dumps(sorted(loaded)))

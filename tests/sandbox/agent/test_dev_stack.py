@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 
 from tests.sandbox.agent.grants import judged, refused
 from tests.sandbox.agent.report import say
-from tests.sandbox.machines.rig import Machines
-from tests.sandbox.rig import Sandbox, Stack, clone
+from tests.sandbox.machines.rig import Machines, until
+from tests.sandbox.monitoring.watched import Watched, make_images
+from tests.sandbox.rig import Sandbox, Stack
 
 pytestmark = pytest.mark.machines
 
@@ -42,8 +44,10 @@ def nodes(sandbox: Sandbox, stack: Stack, folder: Path, *, known: bool) -> Any:
 def test_up_ends_with_a_swarm_that_answers_and_destroy_with_a_dead_manager_leaves_nothing(
     booted: Machines, tmp_path: Path
 ) -> None:
-    """Issue 4, 1 and 14, through Pulumi."""
-    stack = Stack(booted, clone(tmp_path / "clone"), "dev")
+    """Issue 4, 1 and 14, and issue 5, 1, through Pulumi."""
+    make_images()
+    watched = Watched(booted, tmp_path, "dev")
+    stack = watched.stack
     before = len(booted.calls())
     start = time.monotonic()
     up = stack.up().ok()
@@ -54,6 +58,12 @@ def test_up_ends_with_a_swarm_that_answers_and_destroy_with_a_dead_manager_leave
     assert sorted(node["Spec"]["Role"] for node in found) == ["manager"] * 3 + ["worker"] * 2
     assert "refused" in nodes(booted, stack, tmp_path, known=False), "nobody gets in without a certificate"
     assert stack.preview("--expect-no-changes").ok().changed == {}, "a cluster that lives is no diff"
+    wanted = {"node": 5, "cadvisor": 5, "dockerd": 5, "prometheus": 1, "alertmanager": 1}
+
+    def up_by_job() -> dict[str, int]:
+        return dict(Counter(one["labels"]["job"] for one in watched.targets() if one["health"] == "up"))
+
+    until("every target of every node is up, seen with the exported password", lambda: up_by_job() == wanted, 120, 2)
 
     ec2 = booted.client("ec2")
     living = [

@@ -54,14 +54,14 @@ http.server.ThreadingHTTPServer(("", %d), Hook).serve_forever()
 class Watched:
     """The stack and its pages."""
 
-    def __init__(self, machines: Machines, folder: Path) -> None:
+    def __init__(self, machines: Machines, folder: Path, name: str = STACK) -> None:
         self.machines = machines
         self.folder = folder
-        self.stack = Stack(machines, clone(folder / "clone"), STACK)
+        self.stack = Stack(machines, clone(folder / "clone"), name)
 
     def configure(self, **monitoring: Any) -> None:
         """Change ``timonel:monitoring.prometheus`` and, by ``secrets``, ``timonel:secrets``."""
-        path = self.stack.folder / f"Pulumi.{STACK}.yaml"
+        path = self.stack.folder / f"Pulumi.{self.stack.name}.yaml"
         document = yaml.safe_load(path.read_text())
         if secrets := monitoring.pop("secrets", None):
             document["config"]["timonel:secrets"] = secrets
@@ -70,7 +70,7 @@ class Watched:
 
     def choose(self, kind: str, **settings: Any) -> None:
         """Change the backend: the line ``kind``, and further keys of the stack file."""
-        path = self.stack.folder / f"Pulumi.{STACK}.yaml"
+        path = self.stack.folder / f"Pulumi.{self.stack.name}.yaml"
         document = yaml.safe_load(path.read_text())
         document["config"]["timonel:monitoring"]["kind"] = kind
         document["config"] |= settings.pop("config", {})
@@ -84,7 +84,7 @@ class Watched:
 
     def workers(self, count: int) -> None:
         """Change the fewest workers."""
-        path = self.stack.folder / f"Pulumi.{STACK}.yaml"
+        path = self.stack.folder / f"Pulumi.{self.stack.name}.yaml"
         document = yaml.safe_load(path.read_text())
         document["config"]["timonel:cluster"]["workerPools"][0]["minSize"] = count
         path.write_text(yaml.safe_dump(document))
@@ -146,8 +146,10 @@ class Watched:
 def watched(folder: Path) -> Iterator[Watched]:
     """The stack in a sandbox of its own, not yet up."""
     with booted(folder / "sandbox") as machines:
-        # Images are made at their first use, which for cAdvisor takes longer than a service may take to come up.
-        subprocess.run(
-            [sys.executable, "-m", "sandbox.machines.standins"], check=True, cwd=CHECKOUT, capture_output=True
-        )
+        make_images()
         yield Watched(machines, folder)
+
+
+def make_images() -> None:
+    """Make the images of monitoring: at their first use cAdvisor's takes longer than a service may take to come up."""
+    subprocess.run([sys.executable, "-m", "sandbox.machines.standins"], check=True, cwd=CHECKOUT, capture_output=True)
