@@ -21,8 +21,9 @@ WITH :=
 up preview faults: WITH := machines
 test-fast lint golden: WITH := lint
 test: WITH := lint,machines
+pictures: WITH := machines,pictures
 
-.PHONY: help setup up preview down leaks test faults test-fast lint golden bench versions lock clean
+.PHONY: help setup up preview down leaks test faults test-fast lint golden bench pictures versions lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -87,6 +88,9 @@ golden: setup ## write the golden files anew; read the diff before you commit it
 
 bench: setup ## measure previews, up and destroy against the empty program
 	$(PYTHON) -m tests.bench
+
+pictures: setup ## photograph Prometheus' pages on booted hosts for docs/monitoring.md (minutes)
+	$(PYTHON) -m tests.pictures
 
 versions: setup ## refresh the pinned images and versions (AWS credentials needed); read the diff before you commit it
 	$(PYTHON) -m components.versions refresh

@@ -13,11 +13,11 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sandbox.machines import debian
+from sandbox.machines import classic_pages, debian
 from sandbox.machines.container_images import ContainerImage, Packed, digest, own_images, tag_manifest, upload
 from sandbox.machines.image import cache_root
 
@@ -29,6 +29,8 @@ GRAFANA = "472"
 LIBRARIES = ("ld-linux-x86-64.so.2", "libc.so.6", "libresolv.so.2", "libpthread.so.0")
 """What Debian's Go programs load: the C library's resolver at most."""
 LABEL = "timonel.standin"
+PAGES = "timonel/prometheus-with-pages"
+"""An older Prometheus that has pages, for pictures of them (`make pictures`)."""
 HERE = Path(__file__).parent
 CADVISOR_VERSION = "v0.57.0"
 """Of the libraries in cadvisor/go.mod."""
@@ -42,6 +44,8 @@ class StandIn:
     """Its registry, `docker.io` for Docker Hub."""
     repository: str
     make: Callable[[], ContainerImage]
+    only_asked_for: bool = False
+    """Not made with the others."""
 
     @property
     def name(self) -> str:
@@ -97,6 +101,17 @@ def _prometheus() -> ContainerImage:
         volumes=("/prometheus",),
         port=9090,
     )
+
+
+def _prometheus_with_pages() -> ContainerImage:
+    newest = _prometheus()
+    program = debian.program("prometheus", "usr/bin/prometheus").read_bytes()
+    says = {
+        LABEL: "Debian's prometheus of this machine's release, with its classic pages",
+        "org.opencontainers.image.version": "0",
+    }
+    pages = {**classic_pages.files(), "bin/prometheus": (program, 0o755)}
+    return replace(newest, name=PAGES, files={**newest.files, **pages}, labels=says)
 
 
 def _alertmanager() -> ContainerImage:
@@ -197,6 +212,7 @@ def built(name: str, linker: str = "") -> Path:
 
 TABLE = (
     StandIn(HUB, "prom/prometheus", _prometheus),
+    StandIn(HUB, PAGES, _prometheus_with_pages, only_asked_for=True),
     StandIn(HUB, "prom/alertmanager", _alertmanager),
     StandIn(HUB, "prom/node-exporter", _node_exporter),
     StandIn("ghcr.io", "google/cadvisor", _cadvisor),
@@ -237,7 +253,7 @@ def packed(item: StandIn) -> Packed:
 
 def _recipe() -> str:
     """What decides how images are made: this file, how they are packed, and the programs' sources."""
-    sources = [HERE / "standins.py", HERE / "container_images.py"]
+    sources = [HERE / "standins.py", HERE / "container_images.py", HERE / "classic_pages.py"]
     sources += sorted(
         p for name in ("cadvisor", "grafana", "datadog_agent") for p in (HERE / name).iterdir() if p.is_file()
     )
@@ -272,6 +288,6 @@ class Shelf:
 
 
 if __name__ == "__main__":
-    for entry in TABLE:
+    for entry in (item for item in TABLE if not item.only_asked_for):
         ready = packed(entry)
         print(f"{entry.host}/{entry.repository}: {len(ready.layer) / 1e6:.0f} MB, {digest(ready.manifest())}")
