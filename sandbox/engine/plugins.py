@@ -15,7 +15,13 @@ STAND_INS = CHECKOUT / "sandbox" / "providers" / "bin"
 INSTALL_SECONDS = 120
 """How long `auto` waits for a download; the genuine aws plugin is some 150 MB."""
 
-PACKAGES = {"aws": "pulumi-aws", "docker": "pulumi-docker", "datadog": "pulumi-datadog"}
+PACKAGES = {
+    "aws": "pulumi-aws",
+    "docker": "pulumi-docker",
+    "datadog": "pulumi-datadog",
+    "eks": "pulumi-eks",
+    "kubernetes": "pulumi-kubernetes",
+}
 """Provider -> Python package whose version the plugin must have."""
 
 

@@ -162,8 +162,19 @@ class Servicer(ProviderServicer):
         return await self._guarded(super().CheckConfig, request, context)
 
     async def DiffConfig(self, request: Any, context: Any) -> Any:
-        """Say that a change of the provider's settings changes no resource by itself."""
-        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+        """Tell whether a change of the provider's settings means that its resources are made again.
+
+        Without ``diff_config`` of the provider's own it changes no resource by itself.
+        """
+        old, new = (PropertyValue.unmarshal_map(side) for side in (request.olds, request.news))
+        asked = sdk.DiffRequest(request.urn, request.id, old, new, list(request.ignoreChanges))
+        found = await self._provider.diff_config(asked)
+        kinds = provider_pb2.DiffResponse
+        return kinds(
+            changes=kinds.DIFF_SOME if found.changes else kinds.DIFF_NONE,
+            diffs=found.diffs,
+            replaces=found.replaces,
+        )
 
     async def Configure(self, request: Any, context: Any) -> Any:
         """Serve the configuration."""
@@ -203,6 +214,10 @@ class Servicer(ProviderServicer):
         _restore(answer.properties, state)
         _restore(answer.inputs, inputs)
         return answer
+
+    async def Construct(self, request: Any, context: Any) -> Any:
+        """Serve a component."""
+        return await self._guarded(super().Construct, request, context)
 
     async def Delete(self, request: Any, context: Any) -> Any:
         """Serve a delete."""
