@@ -8,7 +8,7 @@ from typing import Any
 
 from sandbox.providers.aws.run import Pauses
 from sandbox.providers.kubernetes import objects, waiting
-from sandbox.providers.kubernetes.client import CONFLICT, NOT_FOUND, ApiError, Client, Place, UnreachableError
+from sandbox.providers.kubernetes.client import CONFLICT, INVALID, NOT_FOUND, ApiError, Client, Place, UnreachableError
 from sandbox.providers.kubernetes.objects import Kind
 from sandbox.providers.kubernetes.settings import Settings
 from sandbox.providers.plain import NotReadyError
@@ -130,7 +130,7 @@ def read(run: Run) -> tuple[dict[str, Any], dict[str, Any]] | None:
     state = _kept(run, item, run.state.get(objects.FIELD_MANAGER) or manager(run))
     if not run.inputs:
         return state, imported(item)
-    return state, objects.given_part(run.inputs, objects.live(item))
+    return state, objects.given_part(run.inputs, objects.readable(objects.live(item), run.inputs))
 
 
 def imported(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,4 +190,14 @@ def previewed(run: Run) -> dict[str, Any] | None:
     except ApiError as error:
         if error.code == NOT_FOUND:  # its namespace or its definition is made by the same update
             return None
+        if error.code == INVALID and not run.id and _exists(run):  # it replaces the one that is there
+            return None
         raise
+
+
+def _exists(run: Run) -> bool:
+    try:
+        run.client.request("GET", run.path)
+    except ApiError:
+        return False
+    return True

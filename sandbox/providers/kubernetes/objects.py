@@ -1,5 +1,6 @@
 """Kubernetes objects as Pulumi's resources: tokens, names, ids, what a program gave of what the API has."""
 
+import base64
 import re
 import secrets
 from collections.abc import Mapping
@@ -60,6 +61,12 @@ class Kind:
     kind: str
     patch: bool
     """Whether it changes an object that is somebody else's (``DeploymentPatch``)."""
+
+    @property
+    def built_in(self) -> bool:
+        """Whether it is Kubernetes' own, so that it is known without asking whether it has a namespace."""
+        group = self.api_version.rpartition("/")[0]
+        return "." not in group or group.endswith(".k8s.io")
 
     @property
     def secret_fields(self) -> frozenset[str]:
@@ -135,6 +142,15 @@ def live(item: Mapping[str, Any]) -> dict[str, Any]:
     """What the API answered, without its bookkeeping."""
     known = {key: value for key, value in metadata(item).items() if key != "managedFields"}
     return {**item, "metadata": known}
+
+
+def readable(item: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the API has of a Secret's ``stringData``, which it gives back as ``data`` only."""
+    texts, coded = given.get("stringData"), item.get("data") or {}
+    if not isinstance(texts, Mapping):
+        return dict(item)
+    found = {key: base64.b64decode(coded[key]).decode(errors="replace") for key in texts if key in coded}
+    return {**item, "stringData": found}
 
 
 def given_part(given: Any, actual: Any) -> Any:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pulumi.provider.experimental import provider as sdk
@@ -70,20 +70,22 @@ class KubernetesProvider(sdk.Provider):
         given, hidden = values.from_wire(request.new_inputs)
         old, _ = values.from_wire(request.old_inputs)
         made = objects.named(of, request.name, {"apiVersion": of.api_version, "kind": of.kind, **given}, old)
-        known = objects.metadata(made)
-        if known.get("namespace") is None and "metadata" in made and self._namespaced(of):
-            made["metadata"] = {**known, "namespace": self._settings.namespace}
+        if isinstance(made["metadata"], Mapping) and made["metadata"].get("namespace") is None:
+            namespace = await asyncio.to_thread(self._default_namespace, of, old)
+            made["metadata"] = {**made["metadata"], **({"namespace": namespace} if namespace else {})}
         return sdk.CheckResponse(values.to_wire(made, hidden | of.secret_fields))
 
-    def _namespaced(self, of: objects.Kind) -> bool:
-        """Tell whether objects of the kind have a namespace, without a call where the kind is a known one."""
-        built_in = "." not in of.api_version or of.api_version.partition("/")[0].endswith(".k8s.io")
-        if built_in:
-            return of.kind not in objects.CLUSTER_SCOPED
+    def _default_namespace(self, of: objects.Kind, old: Mapping[str, Any]) -> str | None:
+        """Give the namespace of an object without one; the cluster is asked about kinds of others only, and once."""
+        if of.built_in:
+            return None if of.kind in objects.CLUSTER_SCOPED else self._settings.namespace
+        if old:
+            return objects.metadata(old).get("namespace")
         try:
-            return self._client is not None and self._client.place(of.api_version, of.kind).namespaced
+            namespaced = self._client is not None and self._client.place(of.api_version, of.kind).namespaced
         except (UnreachableError, ApiError):
-            return False
+            return None  # its definition may be made by the same update; the object gets the default one then
+        return self._settings.namespace if namespaced else None
 
     async def diff(self, request: sdk.DiffRequest) -> sdk.DiffResponse:
         """Compare inputs; ask the server whether it can make the change in place."""
@@ -94,13 +96,13 @@ class KubernetesProvider(sdk.Provider):
         found = differences.changes(old, new)
         replacing = {path for path, _ in found if differences.replaces(of.kind, path)}
         if found and not replacing and await asyncio.to_thread(self._refused, request, new, state):
-            replacing = {path for path, _ in found if path.startswith("spec")} or {path for path, _ in found}
+            replacing = {path for path, _ in found if not path.startswith("metadata")}
         same_name = objects.metadata(old).get("name") == objects.metadata(new).get("name")
         sort = sdk.PropertyDiffKind
         return sdk.DiffResponse(
             changes=bool(found),
-            replaces=sorted({path.partition(".")[0] for path in replacing}),
-            diffs=sorted({path.partition(".")[0] for path, _ in found}),
+            replaces=sorted({differences.top(path) for path in replacing}),
+            diffs=sorted({differences.top(path) for path, _ in found}),
             # Two objects of one name cannot stand side by side.
             delete_before_replace=bool(replacing) and same_name,
             detailed_diff={
@@ -114,7 +116,7 @@ class KubernetesProvider(sdk.Provider):
         try:
             lifecycle.previewed(self._run(request, new, state))
         except ApiError as error:
-            return error.code == INVALID and "immutable" in error.message
+            return error.code == INVALID and any(words in error.message for words in differences.FIXED)
         except serve.ProviderError:
             return False
         return False

@@ -157,6 +157,33 @@ def test_a_label_is_an_update_and_an_immutable_field_replaces_first_the_old_one(
     assert set(replaced.detailed_diff) == {"parameters.type"}
 
 
+def test_names_with_dots_are_quoted_in_paths() -> None:
+    found = differences.changes({"metadata": {"labels": {}}}, {"metadata": {"labels": {"a.io/b": "1", "c": "2"}}})
+    assert found == [('metadata.labels["a.io/b"]', "add"), ("metadata.labels.c", "add")]
+    assert differences.top('data["a.b"]') == "data"
+    assert differences.replaces("Deployment", 'spec.selector.matchLabels["a.io/b"]')
+
+
+def test_a_custom_object_without_a_namespace_keeps_being_without_one() -> None:
+    token, given = "kubernetes:stable.example.com/v1:CronTab", {"metadata": {"name": "a"}}
+    plays = engine()
+    first = plays.checked(token, given)
+    assert values.from_wire(plays.checked(token, given, old=first))[0]["metadata"] == {"name": "a"}, (
+        "else it is replaced"
+    )
+
+
+def test_string_data_that_the_api_keeps_as_data_is_no_drift() -> None:
+    given = {"metadata": {"name": "s"}, "stringData": {"a": "x"}}
+
+    def seen(value: bytes) -> Any:
+        item = {"metadata": {"name": "s"}, "data": {"a": base64.b64encode(value).decode(), "b": "Yg=="}}
+        return objects.given_part(given, objects.readable(item, given))
+
+    assert seen(b"x") == given
+    assert seen(b"y")["stringData"] == {"a": "y"}
+
+
 def test_another_name_replaces() -> None:
     plays = engine()
     resource = plays.create(NAMESPACE, {"metadata": {"name": "a"}}, preview=True)
