@@ -22,6 +22,8 @@ from sandbox.providers.serve import ProviderError
 CONNECT_SECONDS, READ_SECONDS, EXEC_SECONDS = 10.0, 60.0, 60.0
 TOKEN_SECONDS = 600.0
 """How long a token without an expiry is used."""
+AGENT = "pulumi-kubernetes (stand-in)"
+"""Who the API's audit log says it was."""
 UNAUTHORIZED, NOT_FOUND, CONFLICT, INVALID = 401, 404, 409, 422
 
 
@@ -110,7 +112,7 @@ class Client:
             ApiError: the answer is an error.
         """
         url = self._connection.server + path + (f"?{urllib.parse.urlencode(query)}" if query else "")
-        headers = {"Accept": "application/json", "Content-Type": kind or "application/json"}
+        headers = {"Accept": "application/json", "Content-Type": kind or "application/json", "User-Agent": AGENT}
         if token := self._bearer():
             headers["Authorization"] = f"Bearer {token}"
         data = json.dumps(body).encode() if body is not None else None

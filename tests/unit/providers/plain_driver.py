@@ -1,4 +1,4 @@
-"""Plays the engine for a provider of `sandbox.providers.plain`, without gRPC."""
+"""Plays the engine for a provider of `sandbox.providers`, without gRPC."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from pulumi.provider.experimental import provider as sdk
 from pulumi.provider.experimental.property_value import PropertyValue
 
 from sandbox.providers import serve, values
+from sandbox.providers.kubernetes.provider import KubernetesProvider
 from sandbox.providers.plain import PlainProvider
 
 Wire = dict[str, PropertyValue]
@@ -29,7 +30,7 @@ class Resource:
 class Engine:
     """The engine's side of one provider."""
 
-    def __init__(self, provider: PlainProvider, settings: Mapping[str, Any]) -> None:
+    def __init__(self, provider: PlainProvider | KubernetesProvider, settings: Mapping[str, Any]) -> None:
         self.provider = provider
         wire = values.to_wire(settings)
         asyncio.run(provider.configure(sdk.ConfigureRequest({}, wire, True, True)))

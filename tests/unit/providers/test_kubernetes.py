@@ -32,7 +32,7 @@ def config(server: str = NOWHERE, **user: Any) -> dict[str, Any]:
 
 
 def engine(**more: Any) -> Engine:
-    return Engine(KubernetesProvider(), {"kubeconfig": json.dumps(config(token="t")), **more})  # type: ignore[arg-type]
+    return Engine(KubernetesProvider(), {"kubeconfig": json.dumps(config(token="t")), **more})
 
 
 NAMESPACE = "kubernetes:core/v1:Namespace"
