@@ -5,20 +5,14 @@
 - Components are made one after the other: the SDK keeps its settings (monitor, preview) in one place for all.
 """
 
-import argparse
 import asyncio
-import contextlib
-import sys
 from typing import Any
 
 import grpc
-import grpc.aio
 from pulumi.provider.provider import Provider
 from pulumi.provider.server import ProviderServicer
-from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
-from pulumi.runtime.proto import provider_pb2_grpc
 
-from sandbox.providers.serve import ProviderError
+from sandbox.providers.serve import ProviderError, serve_plugin
 
 
 class _Servicer(ProviderServicer):
@@ -37,19 +31,4 @@ class _Servicer(ProviderServicer):
 
 def serve(provider: Provider) -> None:
     """Print the port and serve until the engine ends the process."""
-    parser = argparse.ArgumentParser(description="Pulumi provider plugin (stand-in)")
-    parser.add_argument("engine", help="address of the Pulumi engine")
-    known, _ = parser.parse_known_args()
-
-    async def run() -> None:
-        server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
-        provider_pb2_grpc.add_ResourceProviderServicer_to_server(_Servicer(provider, known.engine), server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        sys.stdout.write(f"{port}\n")
-        sys.stdout.flush()
-        await server.wait_for_termination()
-
-    # The engine ends its plugins with SIGINT when the user presses Ctrl-C.
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(run())
+    serve_plugin(lambda engine: _Servicer(provider, engine))

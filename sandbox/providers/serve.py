@@ -231,6 +231,11 @@ def serve(version: str, make: Callable[[EngineLog], sdk.Provider]) -> None:
         version: what the plugin reports.
         make: makes the provider, given the engine's log.
     """
+    serve_plugin(lambda engine: Servicer([], version, make(EngineLog(engine)), engine_address=engine))
+
+
+def serve_plugin(make: Callable[[str], provider_pb2_grpc.ResourceProviderServicer]) -> None:
+    """Print the port and serve what is made for the engine's address, until the engine ends the process."""
     parser = argparse.ArgumentParser(description="Pulumi provider plugin (stand-in)")
     parser.add_argument("engine", help="address of the Pulumi engine")
     known, _ = parser.parse_known_args()
@@ -238,8 +243,7 @@ def serve(version: str, make: Callable[[EngineLog], sdk.Provider]) -> None:
     async def run() -> None:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(WORKERS))
         server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
-        servicer = Servicer([], version, make(EngineLog(known.engine)), engine_address=known.engine)
-        provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+        provider_pb2_grpc.add_ResourceProviderServicer_to_server(make(known.engine), server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         # So the engine ends its plugins, and waits for their end.
