@@ -22,6 +22,8 @@ class Input:
     """Whether a change makes a new resource."""
     minimum: int | None = None
     """The smallest value, for numbers."""
+    choices: tuple[str, ...] = ()
+    """The values that there are; any when empty."""
 
 
 ACCESS: Mapping[str, Input] = {
@@ -91,6 +93,8 @@ def problems(handler: Handler, inputs: Plain, hidden: Set[str] = frozenset()) ->
             found.append((name, f"got {shown}, but it must be a {wanted.kind.__name__}"))
         elif got == "":
             found.append((name, "must not be empty"))
+        elif wanted.choices and got not in wanted.choices:
+            found.append((name, f"got {shown}, but it must be one of {', '.join(wanted.choices)}"))
         elif wanted.minimum is not None and isinstance(got, int) and got < wanted.minimum:
             found.append((name, f"got {shown}, but it must be at least {wanted.minimum}"))
     return sorted(found)

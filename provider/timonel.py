@@ -31,6 +31,7 @@ from pulumi.provider.experimental.provider import (
 
 from provider import aws
 from provider.closing_mark import ClosingMarkHandler
+from provider.eks_teardown.handlers import EksSweepHandler, EksTeardownHandler
 from provider.errors import ProviderError
 from provider.handler import Context, Handler, problems
 from provider.password import PasswordHandler
@@ -45,6 +46,8 @@ HANDLERS: Mapping[str, Handler] = {
     "timonel:index:CertificateAuthority": CertificateAuthorityHandler(),
     "timonel:index:ClientCertificate": ClientCertificateHandler(),
     "timonel:index:ClosingMark": ClosingMarkHandler(),
+    "timonel:index:EksSweep": EksSweepHandler(),
+    "timonel:index:EksTeardown": EksTeardownHandler(),
     "timonel:index:Password": PasswordHandler(),
     "timonel:index:Protection": ProtectionHandler(),
     "timonel:index:ReadyCluster": ReadyClusterHandler(),
