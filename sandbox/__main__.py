@@ -8,7 +8,7 @@
     down                end every process of this sandbox and remove its state. Works on any remains; idempotent.
     exec -- CMD ARGS    run CMD (pulumi, python, aws, a shell) against the sandbox; starts nothing; exit code is CMD's.
                         `pulumi` in it never writes into the checkout (see docs/sandbox.md, "The engine's environment").
-    leaks [--stack PROJECT/STACK] [--json]
+    leaks [--stack PROJECT/STACK] [--cluster EKS-CLUSTER] [--json]
                         what AWS still holds: left behind (exit 1), ending by itself, kept by policy. Inside the
                         sandbox's environment when one is up; with `--real` against the account of the environment.
     repair --stack S [--project DIR]

@@ -111,6 +111,9 @@ def leaks(
     stack: Annotated[str | None, typer.Option(help="Only this stack, as project/stack.")] = None,
     region: Annotated[list[str] | None, typer.Option(help="More regions; those that were called are searched.")] = None,
     *,
+    cluster: Annotated[
+        list[str] | None, typer.Option(help="An EKS cluster that is gone: what its controllers made counts too.")
+    ] = None,
     as_json: JsonOption = False,
     real: Annotated[bool, typer.Option(help="Search the account of the environment, by tag, not the sandbox.")] = False,
 ) -> None:
@@ -123,10 +126,16 @@ def leaks(
     try:
         if real:
             regions: list[str | None] = [*region] if region else [None]
-            found = [f for r in regions for f in search.search(command.clients_of_aws(r), stack, whole_account=False)]
+            found = [
+                finding
+                for name in regions
+                for finding in search.search(
+                    command.clients_of_aws(name), stack, whole_account=False, clusters=cluster or ()
+                )
+            ]
         else:
             called = lifecycle.control(state.read(), "GET", "")["regions"]
-            found = command.of_sandbox(state, stack, {*called, *(region or [])})
+            found = command.of_sandbox(state, stack, {*called, *(region or [])}, cluster or ())
     except RuntimeError as error:
         raise _fail(error) from error
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import boto3
@@ -47,9 +48,9 @@ def _clients(session: boto3.Session, region: str, endpoint: str | None) -> Clien
     return client
 
 
-def of_sandbox(state: State, stack: str | None, regions: set[str]) -> list[Finding]:
-    """What the sandbox holds: of a stack, or all of it. Twins that `repair` noted are named."""
-    found = search(clients_of_sandbox(state, regions), stack, whole_account=True)
+def of_sandbox(state: State, stack: str | None, regions: set[str], clusters: Iterable[str] = ()) -> list[Finding]:
+    """What the sandbox holds: of a stack (and of EKS clusters by name), or all. Twins that `repair` noted are named."""
+    found = search(clients_of_sandbox(state, regions), stack, whole_account=True, clusters=clusters)
     found += datadog.findings(state.read()["endpoint"], stack)
     noted = {t["id"]: t for t in read_json(state.folder / "twins.json").get("twins", [])}
     return [
@@ -76,6 +77,7 @@ def lines(found: list[Finding]) -> list[str]:
                 finding.id,
                 finding.name and f"({finding.name})",
                 finding.stack and f"of {finding.stack}",
+                finding.cluster and f"of cluster {finding.cluster}",
             ]
             note = f": {finding.note}" if finding.note else ""
             result.append(f"  {' '.join(p for p in parts if p)} in {finding.region}{ends}{note}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,6 +32,7 @@ def instances(client: Client) -> Iterator[Finding]:
                 ends=ends,
                 ending=state in {"terminated", "shutting-down"},
                 note=state,
+                vpc=instance.get("VpcId", ""),
                 group_made=GROUP_TAG in tags,
             )
 
@@ -46,7 +48,10 @@ def _simple(
     client: Client, kind: str, operation: str, result: str, identifier: str, **arguments: Any
 ) -> Iterator[tuple[dict[str, Any], Finding]]:
     for item in pages(client("ec2"), operation, result, **arguments):
-        yield item, Finding(kind, item[identifier], tags_of(item.get("Tags") or item.get("TagSet")))
+        yield (
+            item,
+            Finding(kind, item[identifier], tags_of(item.get("Tags") or item.get("TagSet")), vpc=item.get("VpcId", "")),
+        )
 
 
 def volumes(client: Client) -> Iterator[Finding]:
@@ -78,7 +83,7 @@ def interfaces(client: Client) -> Iterator[Finding]:
     )
     for item, found in listed:
         attached = bool(item.get("Attachment"))
-        yield Finding(found.kind, found.id, found.tags, note=item.get("Description", ""), group_made=attached)
+        yield replace(found, note=item.get("Description", ""), group_made=attached)
 
 
 def vpcs(client: Client) -> Iterator[Finding]:

@@ -12,6 +12,17 @@ STACK_TAG = "timonel:stack"
 KEEP_TAG = "timonel:keep"
 """A resource with this tag (any value but "false") is kept by policy: somebody meant it to outlive the stack."""
 
+CLUSTER_PREFIX = "kubernetes.io/cluster/"
+CLUSTER_TAGS = (
+    "elbv2.k8s.aws/cluster",
+    "cluster.k8s.amazonaws.com/name",
+    "aws:eks:cluster-name",
+    "eks:eks-cluster-name",
+    "eks:cluster-name",
+    "KubernetesCluster",
+)
+"""Tags whose value names an EKS cluster: of the AWS Load Balancer Controller, the VPC CNI, EKS, and the CSI driver."""
+
 Client = Callable[[str], Any]
 """Service name -> boto3 client."""
 
@@ -36,6 +47,7 @@ class Finding:
         ends: when it ends by itself, if AWS says; with `ending`, None means "soon".
         ending: whether it ends by itself.
         note: for people.
+        vpc: id of the VPC that it lies in, if it lies in one.
         group_made: whether an Auto Scaling group made it (many share one name).
     """
 
@@ -46,6 +58,7 @@ class Finding:
     ends: datetime | None = None
     ending: bool = False
     note: str = ""
+    vpc: str = ""
     group_made: bool = False
 
     @property
@@ -57,6 +70,13 @@ class Finding:
     def stack(self) -> str:
         """The stack that it is tagged with."""
         return self.tags.get(STACK_TAG, "")
+
+    @property
+    def cluster(self) -> str:
+        """The EKS cluster whose controllers made it, by the tags that they set (docs/eks-teardown.md)."""
+        named = next((self.tags[key] for key in CLUSTER_TAGS if key in self.tags), "")
+        owned = (k.removeprefix(CLUSTER_PREFIX) for k, v in self.tags.items() if k.startswith(CLUSTER_PREFIX))
+        return named or next((name for name in owned if self.tags[CLUSTER_PREFIX + name] == "owned"), "")
 
     @property
     def klass(self) -> Class:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,7 +48,16 @@ LISTERS = (
     Lister("ec2", "key pair", ec2.key_pairs, ("aws:ec2/keyPair:KeyPair",)),
     Lister("autoscaling", "auto scaling group", services.groups, ("aws:autoscaling/group:Group",)),
     Lister("elbv2", "load balancer", services.balancers, ("aws:lb/loadBalancer:LoadBalancer",)),
+    Lister("elb", "classic load balancer", services.classic_balancers, ("aws:elb/loadBalancer:LoadBalancer",)),
     Lister("elbv2", "target group", services.target_groups, ("aws:lb/targetGroup:TargetGroup",)),
+    Lister("eks", "eks cluster", services.clusters, ("aws:eks/cluster:Cluster",)),
+    Lister(
+        "iam",
+        "oidc provider",
+        services.oidc_providers,
+        ("aws:iam/openIdConnectProvider:OpenIdConnectProvider",),
+        everywhere=True,
+    ),
     Lister("iam", "iam role", services.roles, ("aws:iam/role:Role",), everywhere=True),
     Lister("iam", "iam policy", services.policies, ("aws:iam/policy:Policy",), everywhere=True),
     Lister("iam", "instance profile", services.profiles, ("aws:iam/instanceProfile:InstanceProfile",), everywhere=True),
@@ -70,6 +79,13 @@ GOES_WITH = {
     "aws:ec2/route:Route": "route table",
     "aws:ec2/routeTableAssociation:RouteTableAssociation": "subnet",
     "aws:ec2/volumeAttachment:VolumeAttachment": "volume",
+    "aws:eks/accessEntry:AccessEntry": "eks cluster",
+    "aws:eks/accessPolicyAssociation:AccessPolicyAssociation": "eks cluster",
+    "aws:eks/addon:Addon": "eks cluster",
+    "aws:eks/fargateProfile:FargateProfile": "eks cluster",
+    "aws:eks/identityProviderConfig:IdentityProviderConfig": "eks cluster",
+    "aws:eks/nodeGroup:NodeGroup": "eks cluster",
+    "aws:eks/podIdentityAssociation:PodIdentityAssociation": "eks cluster",
     "aws:iam/rolePolicy:RolePolicy": "iam role",
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "iam role",
     "aws:lb/listener:Listener": "load balancer",
@@ -90,7 +106,12 @@ GOES_WITH = {
 
 
 def search(
-    clients: dict[str, Client], stack: str | None, *, whole_account: bool, listers: Any = LISTERS
+    clients: dict[str, Client],
+    stack: str | None,
+    *,
+    whole_account: bool,
+    clusters: Iterable[str] = (),
+    listers: Any = LISTERS,
 ) -> list[Finding]:
     """Everything that is left.
 
@@ -98,17 +119,31 @@ def search(
         clients: region -> (service -> client).
         stack: "project/stack" to look for; None for any stack.
         whole_account: also what carries no tag of ours (only sensible in an account that has nothing else).
+        clusters: names of EKS clusters whose controllers' things count as the stack's too, since those carry the
+            cluster's tags only. A cluster or VPC with the stack's tag that still exists need not be named.
         listers: which kinds.
     """
-    found: list[Finding] = []
-    for number, (region, client) in enumerate(clients.items()):
-        for lister in listers:
-            if lister.everywhere and number:
-                continue
-            for finding in lister.find(client):
-                if finding.stack == stack or (stack is None and (finding.stack or whole_account)):
-                    found.append(finding if finding.region else replace(finding, region=region))
+    everything = [
+        finding if finding.region else replace(finding, region=region)
+        for number, (region, client) in enumerate(clients.items())
+        for lister in listers
+        if not (lister.everywhere and number)
+        for finding in lister.find(client)
+    ]
+    found = [f for f in everything if (stack is None and whole_account) or _is_of(stack, f)]
+    own_clusters = {*clusters, *(f.id for f in found if f.kind == "eks cluster")}
+    own_vpcs = {f.id for f in found if f.kind == "vpc"}
+    found += [f for f in everything if f not in found and _is_made_by(f, own_clusters, own_vpcs)]
     return sorted(_twins(found), key=lambda f: (f.klass != Class.LEFT_BEHIND, str(f.klass), f.kind, f.name, f.id))
+
+
+def _is_of(stack: str | None, finding: Finding) -> bool:
+    return finding.stack == stack if stack else bool(finding.stack)
+
+
+def _is_made_by(finding: Finding, clusters: Collection[str], vpcs: Collection[str]) -> bool:
+    """Whether controllers of one of the clusters made it, or any cluster's in one of the VPCs."""
+    return not finding.stack and bool(finding.cluster) and (finding.cluster in clusters or finding.vpc in vpcs)
 
 
 def _twins(found: Iterable[Finding]) -> Iterator[Finding]:

@@ -25,7 +25,17 @@ def balancers(client: Client) -> Iterator[Finding]:
     for balancer in pages(elb, "describe_load_balancers", "LoadBalancers"):
         arn = balancer["LoadBalancerArn"]
         [described] = elb.describe_tags(ResourceArns=[arn])["TagDescriptions"]
-        yield Finding("load balancer", arn, tags_of(described["Tags"]), note=balancer["LoadBalancerName"])
+        name, vpc = balancer["LoadBalancerName"], balancer.get("VpcId", "")
+        yield Finding("load balancer", arn, tags_of(described["Tags"]), note=name, vpc=vpc)
+
+
+def classic_balancers(client: Client) -> Iterator[Finding]:
+    """Classic load balancers: what a Service gets from the cloud controller manager unless it asks for another."""
+    elb = client("elb")
+    for balancer in pages(elb, "describe_load_balancers", "LoadBalancerDescriptions"):
+        name = balancer["LoadBalancerName"]
+        [described] = elb.describe_tags(LoadBalancerNames=[name])["TagDescriptions"]
+        yield Finding("classic load balancer", name, tags_of(described["Tags"]), vpc=balancer.get("VPCId", ""))
 
 
 def target_groups(client: Client) -> Iterator[Finding]:
@@ -34,7 +44,28 @@ def target_groups(client: Client) -> Iterator[Finding]:
     for group in pages(elb, "describe_target_groups", "TargetGroups"):
         arn = group["TargetGroupArn"]
         [described] = elb.describe_tags(ResourceArns=[arn])["TagDescriptions"]
-        yield Finding("target group", arn, tags_of(described["Tags"]), note=group["TargetGroupName"])
+        name, vpc = group["TargetGroupName"], group.get("VpcId", "")
+        yield Finding("target group", arn, tags_of(described["Tags"]), note=name, vpc=vpc)
+
+
+def clusters(client: Client) -> Iterator[Finding]:
+    """EKS clusters with their node groups and add-ons: EKS deletes no cluster that still has a node group."""
+    eks = client("eks")
+    for name in pages(eks, "list_clusters", "clusters"):
+        cluster = eks.describe_cluster(name=name)["cluster"]
+        groups = ", ".join(pages(eks, "list_nodegroups", "nodegroups", clusterName=name))
+        note = f"{cluster['status']}{', node groups ' + groups if groups else ''}"
+        vpc = (cluster.get("resourcesVpcConfig") or {}).get("vpcId") or ""
+        yield Finding("eks cluster", name, cluster.get("tags") or {}, note=note, vpc=vpc)
+
+
+def oidc_providers(client: Client) -> Iterator[Finding]:
+    """OpenID Connect providers: a cluster's outlives it when IRSA was used."""
+    iam = client("iam")
+    for provider in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]:
+        arn = provider["Arn"]
+        tags = tags_of(iam.list_open_id_connect_provider_tags(OpenIDConnectProviderArn=arn)["Tags"])
+        yield Finding("oidc provider", arn, tags, region="global")
 
 
 def roles(client: Client) -> Iterator[Finding]:

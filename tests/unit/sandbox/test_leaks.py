@@ -89,6 +89,37 @@ def test_a_resource_made_twice_is_named_so_and_a_groups_instances_are_not(aws: S
 
 
 @pytest.mark.sandbox
+def test_what_a_cluster_s_controllers_made_is_the_stack_s_by_its_cluster_or_its_vpc(aws: Sandbox) -> None:
+    ec2 = aws.client("ec2")
+    specification = [{"ResourceType": "vpc", "Tags": tags(**{"timonel:stack": "p/dev"})}]
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16", TagSpecifications=specification)["Vpc"]["VpcId"]
+    made = {
+        cluster: ec2.create_security_group(
+            GroupName=f"k8s-{cluster}",
+            Description="d",
+            VpcId=vpc,
+            TagSpecifications=[{"ResourceType": "security-group", "Tags": tags(**{"elbv2.k8s.aws/cluster": cluster})}],
+        )["GroupId"]
+        for cluster in ("shop", "blog")
+    }
+    volume = ec2.create_volume(
+        AvailabilityZone="us-east-1a",
+        Size=1,
+        TagSpecifications=[
+            {"ResourceType": "volume", "Tags": tags(**{"kubernetes.io/cluster/shop": "owned", "CSIVolumeName": "p"})}
+        ],
+    )["VolumeId"]
+
+    def left(*more: str) -> set[str]:
+        report = json.loads(aws.cli("leaks", "--stack", "p/dev", "--json", *more).failed().out)
+        return {finding["id"] for finding in report["left_behind"]}
+
+    assert left() == {vpc, *made.values()}, "they lie in the stack's VPC; a volume lies in none"
+    ec2.delete_security_group(GroupId=made["blog"])
+    assert left("--cluster", "shop") == {vpc, made["shop"], volume}
+
+
+@pytest.mark.sandbox
 def test_every_lister_finds_its_kind(aws: Sandbox) -> None:
     _one_of_everything(aws)
     report = json.loads(aws.cli("leaks", "--json").failed().out)
@@ -139,6 +170,16 @@ def _one_of_everything(aws: Sandbox) -> None:
     aws.client("logs").create_log_group(logGroupName="lg", tags={"timonel:stack": "p/dev"})
     elb.create_load_balancer(Name="n", Type="network", Subnets=subnets, Tags=mine)
     elb.create_target_group(Name="t", Protocol="TCP", Port=1, VpcId=vpc, Tags=mine)
+    listener = {"Protocol": "TCP", "LoadBalancerPort": 80, "InstancePort": 80}
+    aws.client("elb").create_load_balancer(LoadBalancerName="c", Listeners=[listener], Subnets=subnets, Tags=mine)
+    aws.client("eks").create_cluster(
+        name="k",
+        roleArn="arn:aws:iam::123456789012:role/r",
+        resourcesVpcConfig={"subnetIds": subnets},
+        tags={"timonel:stack": "p/dev"},
+    )
+    issuer = "https://oidc.eks.us-east-1.amazonaws.com/id/1"
+    iam.create_open_id_connect_provider(Url=issuer, ClientIDList=["sts.amazonaws.com"], Tags=mine)
     key = kms.create_key(Tags=[{"TagKey": "timonel:stack", "TagValue": "p/dev"}])["KeyMetadata"]["KeyId"]
     kms.create_alias(AliasName="alias/x", TargetKeyId=key)
     s3.create_bucket(Bucket="bucket-1")
