@@ -29,6 +29,7 @@ PATIENCE = 1 / 3
 """Share of the whole time that controllers get for one step; the rest is for what they did not do."""
 CONTACT = 1 / 15
 """Share that an API server gets which does not answer at all: a minute by default, as for a moved endpoint's DNS."""
+FORBIDDEN = 403
 DEEPEST_OWNER = 8
 """Owners above a pod that are followed; a chain in the wild has three (pod, ReplicaSet, Deployment) or four."""
 
@@ -117,6 +118,8 @@ class InCluster:
                 if self.pace.waited >= until:
                     raise
                 trouble, there = f"the API server does not answer: {error}", dict(seen)
+            except RefusedError as error:
+                trouble, there = f"the API server refuses: {error}", dict(seen)
             for label in seen.keys() - there.keys():
                 self.report.remove(label)
             seen = there
@@ -124,6 +127,8 @@ class InCluster:
                 return
             if self.pace.waited >= until:
                 self.outcome.stuck += there.values()
+                if trouble:
+                    self.report.note(trouble)
                 return
             self.pace.say(trouble or f"waiting for {what}: {', '.join(sorted(there))}")
             self.pace.rest()
@@ -187,6 +192,8 @@ class InCluster:
         try:
             return self.api.list(kind)
         except RefusedError as error:
+            if error.status != FORBIDDEN:
+                raise
             self.report.note(f"{kind.plural} could not be listed: {error}")
             return []
 

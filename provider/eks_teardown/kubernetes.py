@@ -21,6 +21,8 @@ PRESIGNED_SECONDS = 60
 TOKEN_SECONDS = 600
 """After which a new one is made: well before the 15 minutes are over."""
 CONNECT_SECONDS, READ_SECONDS, ATTEMPTS = 5, 30, 3
+OVERLOADED = (429, 502, 503, 504)
+"""Answers of a server, or of something before it, that cannot answer now. A webhook that fails is 500: a refusal."""
 PAGE = 500
 """Objects in an answer, as kubectl asks (``--chunk-size``)."""
 
@@ -74,7 +76,11 @@ class ClusterApi:
         from botocore.utils import get_environ_proxies  # noqa: PLC0415
 
         retries = urllib3.Retry(
-            total=ATTEMPTS - 1, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None
+            total=ATTEMPTS - 1,
+            backoff_factor=0.5,
+            status_forcelist=OVERLOADED,
+            allowed_methods=None,
+            raise_on_status=False,
         )
         options: dict[str, Any] = {
             "ca_cert_data": authority,
@@ -168,6 +174,8 @@ class ClusterApi:
             raise UnreachableError(str(error)) from error
         if answer.status == 404:
             return None
+        if answer.status in OVERLOADED:
+            raise UnreachableError(f"HTTP {answer.status}: {_message(answer.data)}")
         if answer.status >= 400:
             raise RefusedError(answer.status, _message(answer.data))
         found: dict[str, Any] = json.loads(answer.data)

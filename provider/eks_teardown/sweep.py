@@ -41,6 +41,8 @@ class Sweep:
         self.context = context
         self.pace = pace
         self.report = report
+        self._left: list[str] = []
+        """What the current round could not remove."""
 
     def before_cluster(self, until: float) -> bool:
         """Everything that can go while nodes still run, until the point ``until`` of the pace.
@@ -60,7 +62,7 @@ class Sweep:
             self._balancers,
             self._target_groups,
             self._launch_templates,
-            lambda: volumes.delete_marked(self.owner, self.context.aws("ec2"), self.report),
+            self._volumes,
             self._interfaces,
             self._balancer_groups,
             self._cluster_groups,
@@ -71,6 +73,10 @@ class Sweep:
     def _repeat(self, steps: Iterable[Callable[[], list[str]]], until: float) -> None:
         """Run the steps until none has anything left that time may still free."""
         while True:
+            # What another removed since the last round is not listed again, and must not stay in the report.
+            for label in self._left:
+                self.report.left.pop(label, None)
+            self._left = []
             waiting = [name for step in steps for name in step()]
             if not waiting:
                 return
@@ -89,10 +95,14 @@ class Sweep:
             code = error_code(error)
             if code in GONE:
                 return []
-            self.report.leave(label, str(error))
+            self._leave(label, str(error))
             return [label] if code in NOT_YET else []
         self.report.remove(label)
         return []
+
+    def _leave(self, label: str, reason: str) -> None:
+        self._left.append(label)
+        self.report.leave(label, reason)
 
     # Load balancers.
 
@@ -195,6 +205,11 @@ class Sweep:
             )
         ]
 
+    def _volumes(self) -> list[str]:
+        waiting = volumes.delete_marked(self.owner, self.context.aws("ec2"), self.report)
+        self._left += waiting
+        return waiting
+
     # Interfaces and security groups.
 
     def _groups(self) -> list[Mapping[str, Any]]:
@@ -216,7 +231,7 @@ class Sweep:
                 identifier = interface["NetworkInterfaceId"]
                 waiting += self._remove(label, ec2.delete_network_interface, NetworkInterfaceId=identifier)
             else:
-                self.report.leave(label, f"is {interface['Status']} ({interface.get('Description', '')})")
+                self._leave(label, f"is {interface['Status']} ({interface.get('Description', '')})")
                 waiting.append(label)
         return waiting
 

@@ -66,7 +66,7 @@ def delete_marked(owner: Owner, ec2: Any, report: Report) -> list[str]:
     waiting = []
     for volume in existing(owner, ec2).values():
         if DOOMED in tags_of(volume.get("Tags")) and not _delete(ec2, volume, report):
-            waiting.append(f"volume {volume['VolumeId']}")
+            waiting.append(_label(volume))
     return waiting
 
 
