@@ -1,10 +1,14 @@
-"""The rules that MonitoringStack's arguments must keep, held before any resource is registered. Pure."""
+"""The rules that MonitoringStack's arguments must keep, held before any resource is registered.
+
+Pure, but for what ``tools`` asks promtool and amtool where they are installed.
+"""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from components.errors import InputError
+from components.monitoring import tools
 from components.monitoring.args import PrometheusArgs, ReceiverKind
 
 _NEEDED = {
@@ -25,12 +29,8 @@ def check(args: PrometheusArgs) -> None:
     Raises:
         InputError: the first rule that is broken.
     """
-    replicas = int(args.get("replicas", 1))
-    _range("replicas", replicas, 1, 2, "More servers hold the same data once more.")
-    if replicas > args["managers"]:
-        raise InputError(
-            "replicas", replicas, f"be at most {args['managers']}", "Each manager runs one, and there are no more."
-        )
+    _spread("replicas", args, 2, "More servers hold the same data once more.")
+    _spread("alertmanagers", args, 3, "Three outlive two managers; more only talk more.")
     _range("retention_days", int(args.get("retention_days", 15)), 1, 3650, "Less is no history.")
     _range("retention_gib", int(args.get("retention_gib", 5)), 1, 16000, "A volume has no more.")
     _range("scrape_interval_seconds", int(args.get("scrape_interval_seconds", 15)), 5, 60, "The alerts count on it.")
@@ -45,6 +45,14 @@ def check(args: PrometheusArgs) -> None:
             raise InputError("remote_write.url", remote["url"], "be a URL", "Samples are sent there by HTTP.")
         if ("username" in remote) != ("secret" in remote):
             raise InputError("remote_write", "one of both", "have username and secret", "Basic auth needs both.")
+    tools.check(args)
+
+
+def _spread(path: str, args: Mapping[str, Any], most: int, reason: str) -> None:
+    got = int(args.get(path, 1))
+    _range(path, got, 1, most, reason)
+    if got > args["managers"]:
+        raise InputError(path, got, f"be at most {args['managers']}", "Each manager runs one, and there are no more.")
 
 
 def _check_receiver(path: str, receiver: Mapping[str, Any]) -> None:

@@ -15,6 +15,8 @@ BASE: dict[str, Any] = {"cluster": "dev", "address": "lb", "authority": {}, "man
     [
         ({"replicas": 3}, "replicas", "same data"),
         ({"replicas": 2, "managers": 1}, "replicas", "Each manager runs one"),
+        ({"alertmanagers": 4}, "alertmanagers", "Three"),
+        ({"alertmanagers": 2, "managers": 1}, "alertmanagers", "Each manager runs one"),
         ({"retention_days": 0}, "retention_days", "history"),
         ({"scrape_interval_seconds": 1}, "scrape_interval_seconds", "alerts"),
         ({"receivers": [{"kind": "slack", "secret": "s"}]}, "receivers[0].channel", "slack"),
