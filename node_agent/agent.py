@@ -17,6 +17,7 @@ from node_agent.log import logger
 from node_agent.manager import Manager
 from node_agent.metrics import Metrics
 from node_agent.ports import AwayError, Identity
+from node_agent.volumes import Volumes
 from node_agent.watchdog import Watchdog
 from node_agent.worker import Worker
 from node_agent.world import Facts, Ports
@@ -41,6 +42,7 @@ class Agent:
         self.node = (Manager if config.is_manager else Worker)(me, config, self.ports)
         self.watchdog = Watchdog(self.swarm.engine)
         self.metrics = Metrics(config, self.swarm.services, self.log)
+        self.volumes = Volumes(self.swarm, self.log) if config.is_manager else None
         self._refreshed = -1e9
 
     def facts(self) -> Facts:
@@ -82,6 +84,8 @@ class Agent:
         except AwayError as error:
             self.log("dockerd", "failed", error=str(error))
         self.metrics.write(self.facts(), time.time())
+        if self.volumes:
+            self.volumes.look(time.monotonic())
         if time.monotonic() - self._refreshed >= ecr.EVERY:
             self._refreshed = time.monotonic()
             try:

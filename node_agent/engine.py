@@ -146,6 +146,29 @@ class DockerSwarm:
                    if raw.get("ServiceStatus") and not raw["Spec"].get("Mode", {}).keys() & JOBS]  # fmt: skip
         return [Service(name, int(told["DesiredTasks"]), int(told["RunningTasks"])) for name, told in counted]
 
+    def labelled_volumes(self, label: str, value: str) -> list[str]:
+        """``docker volume ls --filter label=...``: of this node."""
+        query = {"filters": {"label": [f"{label}={value}"]}}
+        found = self._ask(lambda: self._api.call("GET", "/volumes", query))
+        return [volume["Name"] for volume in found.get("Volumes") or ()]
+
+    def mounted_volumes(self) -> set[str]:
+        """Volumes that any service of the swarm mounts."""
+        found = self._led(lambda: self._api.call("GET", "/services"))
+        specs = [raw["Spec"]["TaskTemplate"].get("ContainerSpec") or {} for raw in found]
+        mounts = [mount for spec in specs for mount in spec.get("Mounts") or ()]
+        return {mount["Source"] for mount in mounts if mount["Type"] == "volume" and mount.get("Source")}
+
+    def remove_volume(self, volume: str) -> bool:
+        """``docker volume rm``; False while a container has it."""
+        try:
+            self._api.call("DELETE", f"/volumes/{name(volume)}")
+        except ApiError as error:
+            if error.status not in {404, 409}:
+                raise SwarmError(str(error)) from error
+            return error.status == 404
+        return True
+
     def engine(self) -> str:
         """Version of dockerd."""
         return str(self._ask(lambda: self._api.call("GET", "/version"))["Version"])

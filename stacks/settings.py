@@ -199,8 +199,10 @@ class PrometheusSettings(Section):
     arguments = PrometheusArgs
 
     replicas: int = _left_out
+    alertmanagers: int = _left_out
     retention_days: int = _left_out
     retention_gib: int = _left_out
+    enable_volume_removal: bool = Field(_left_out, alias="volumeRemoval")
     scrape_interval_seconds: int = _left_out
     group_wait_seconds: int = _left_out
     group_interval_seconds: int = _left_out

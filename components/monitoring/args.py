@@ -68,10 +68,17 @@ class PrometheusArgs(TypedDict):
     """End of the operator's client certificate, RFC 3339. Default: there is no alert about it."""
     replicas: NotRequired[int]
     """Prometheus servers, each with all data of its own; 1 or 2, at most one on a manager. Default 1."""
+    alertmanagers: NotRequired[int]
+    """Alertmanagers, 1 to 3, at most one on a manager. Default 1. From 2 on they are a cluster: they tell each other
+    what was told and what is silenced, so that each message is sent once while any of them lives."""
     retention_days: NotRequired[int]
     """Days that samples are kept. Default 15."""
     retention_gib: NotRequired[int]
     """GiB that samples may take; the oldest go first. Default 5: the managers' disks have 20."""
+    enable_volume_removal: NotRequired[bool]
+    """Let a manager's agent remove the history and what Alertmanager knows ten minutes after their service is gone
+    (another backend, or none). Default false: they are there again when the service comes back. It is a label that
+    Docker gives a volume when it makes it, so it does not change volumes that exist."""
     scrape_interval_seconds: NotRequired[int]
     """Seconds between two looks at a target, and between two evaluations of the rules. Default 15."""
     group_wait_seconds: NotRequired[int]

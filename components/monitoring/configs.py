@@ -16,6 +16,8 @@ PROMETHEUS_PORT = 9090
 ALERTMANAGER_PORT = 9093
 GRAFANA_PORT = 3000
 ON_MANAGERS = ("node.role==manager",)
+GOSSIP_PORT = 9094
+"""Among the Alertmanagers, inside their overlay network."""
 NODE_PORTS = {"node": 9337, "cadvisor": 9338, "dockerd": 9323}
 """Scraped on every node, by job. dockerd's is the node agent's choice; not 9100, where an image may run a
 node_exporter of its own."""
@@ -109,6 +111,14 @@ def alertmanager(args: PrometheusArgs) -> str:
             "receivers": known,
         }
     )
+
+
+def gossip(service: str, count: int) -> list[str]:
+    """Arguments with which Alertmanagers are a cluster. ``service``: the swarm's service of all of them."""
+    if count == 1:
+        return ["--cluster.listen-address="]
+    # tasks.NAME lists every replica; it is asked again all the time, so one that moved is found.
+    return [f"--cluster.listen-address=0.0.0.0:{GOSSIP_PORT}", f"--cluster.peer=tasks.{service}:{GOSSIP_PORT}"]
 
 
 def web(bcrypt: str) -> str:

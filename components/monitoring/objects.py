@@ -64,6 +64,7 @@ class Swarm:
         *,
         image: str,
         args: Sequence[pulumi.Input[str]],
+        command: Sequence[str] = (),
         mounts: Sequence[Mapping[str, Any]],
         memory_mib: int,
         files: Files | None = None,
@@ -81,6 +82,7 @@ class Swarm:
             suffix: what it is called after the component's name.
             image: its image.
             args: arguments of the image's program.
+            command: another program of the image than its entry point.
             mounts: volumes and folders of the node.
             memory_mib: limit, MiB.
             files: what :meth:`files` gave.
@@ -97,6 +99,7 @@ class Swarm:
         is_global = replicas is None
         container: dict[str, Any] = {
             "image": image,
+            "commands": list(command),
             "args": list(args),
             "mounts": list(mounts),
             "configs": files.configs,
@@ -155,9 +158,17 @@ class Swarm:
         }
 
 
-def volume(name: str, target: str) -> dict[str, Any]:
-    """A local volume, made on the node where the service first runs, kept when the service goes."""
-    return {"type": "volume", "source": name, "target": target}
+def volume(name: str, target: str, *, goes: bool = False) -> dict[str, Any]:
+    """A local volume, made on each manager where the service first runs.
+
+    Args:
+        name: of the volume.
+        target: where the service finds it.
+        goes: the manager's agent removes it when no service mounts it any more (``node_agent.volumes``); else it is
+            kept.
+    """
+    labels = {"volume_options": {"labels": [{"label": "timonel.unused", "value": "remove"}]}} if goes else {}
+    return {"type": "volume", "source": name, "target": target, **labels}
 
 
 def folder(source: str, target: str, propagation: str | None = None) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Prometheus on a swarm: servers and Alertmanager on the managers, exporters on every node."""
 
+from typing import Any
+
 import pulumi
 import pulumi_docker as docker
 
@@ -9,6 +11,15 @@ from components.monitoring.catalogue import Parameters, load, prometheus_rules
 from components.monitoring.images import image
 from components.monitoring.objects import NOBODY, Swarm
 from components.timonel_provider import Password, ServerCertificate
+
+_CLUSTERED = (
+    # Alertmanager would tell its peers the address of its default route, which is the node's own bridge and the same
+    # on each node. The host name's address is that of the overlay network. Nothing in a service's templates is it.
+    "/bin/sh",
+    "-c",
+    f'exec /bin/alertmanager --cluster.advertise-address="$(hostname -i | cut -d" " -f1):{configs.GOSSIP_PORT}" "$@"',
+    "alertmanager",
+)
 
 
 class Prometheus:
@@ -84,21 +95,23 @@ class Prometheus:
         secrets = {**self._own_secrets(), **configs.secrets_of(args.get("receivers", []))}
         if "dead_mans_switch" in args:
             secrets["dead-mans-switch"] = args["dead_mans_switch"]
+        name, count = f"{self._name}-alertmanager", int(args.get("alertmanagers", 1))
         texts = {"/etc/timonel/alertmanager.yml": configs.alertmanager(args), **self._own_configs()}
         self._swarm.service(
             "alertmanager",
             image=image("alertmanager"),
+            command=_CLUSTERED if count > 1 else (),
             args=[
                 "--config.file=/etc/timonel/alertmanager.yml",
                 "--storage.path=/alertmanager",
                 f"--web.config.file={configs.SECRETS}/web.yml",
                 pulumi.Output.format("--web.external-url=https://{0}:{1}", args["address"], configs.ALERTMANAGER_PORT),
-                "--cluster.listen-address=",
+                *configs.gossip(name, count),
             ],
             files=self._swarm.files("alertmanager", texts, secrets, NOBODY),
-            mounts=[objects.volume(f"{self._name}-alertmanager", "/alertmanager")],
+            mounts=[self._volume(name, "/alertmanager")],
             memory_mib=128,
-            replicas=1,
+            replicas=count,
             network=self._network,
             port=configs.ALERTMANAGER_PORT,
             constraints=configs.ON_MANAGERS,
@@ -128,7 +141,7 @@ class Prometheus:
             ],
             files=self._swarm.files("prometheus", texts, secrets),
             # The folder, not the socket in it: a mounted socket keeps dockerd from starting again.
-            mounts=[objects.volume(name, "/prometheus"), objects.folder("/run", "/host/run")],
+            mounts=[self._volume(name, "/prometheus"), objects.folder("/run", "/host/run")],
             memory_mib=1024,
             replicas=int(args.get("replicas", 1)),
             network=self._network,
@@ -148,6 +161,9 @@ class Prometheus:
             own_configs=self._own_configs(),
             private_key=self._certificate.private_key,
         )
+
+    def _volume(self, name: str, target: str) -> dict[str, Any]:
+        return objects.volume(name, target, goes=bool(self._args.get("enable_volume_removal")))
 
     def _rules(self) -> pulumi.Input[str]:
         expires = self._args.get("client_certificate_expires")
