@@ -1,8 +1,10 @@
 """What counts as ready: pure judgements, then the gate against moto."""
 
+import itertools
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -200,6 +202,8 @@ def test_the_gate_says_what_it_waits_for_and_its_time_out_says_what_is_missing(
     engine: Harness, cluster: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("provider.ready_cluster.SAY_AGAIN_SECONDS", float("inf"))
+    clock = itertools.count(0, 0.3)  # a look takes so long, however busy the machine is
+    monkeypatch.setattr("provider.ready_cluster.time", SimpleNamespace(monotonic=lambda: next(clock)))
     cluster(leader=None)
     with pytest.raises(ProviderError, match=r"(?s)ReadyCluster it: .*not ready after 1 s.*the swarm has no leader"):
         engine.create("ReadyCluster", gate(timeoutSeconds=1))
