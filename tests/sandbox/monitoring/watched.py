@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -18,9 +18,6 @@ from tests.sandbox.machines.rig import Machines, booted
 from tests.sandbox.rig import Stack, clone
 
 STACK = "monitored"
-PORT = 8099
-"""Of the webhook's receiver on the manager."""
-
 ASK = """
 import json, sys, requests
 session = requests.Session()
@@ -37,19 +34,6 @@ for url, query in json.load(sys.stdin):
 print(json.dumps(found))
 """
 
-RECEIVER = """
-import http.server, json, time
-class Hook(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        with open("/run/hook", "a") as out:
-            for alert in told["alerts"]:
-                out.write(json.dumps({"at": time.time(), "status": alert["status"], **alert["labels"]}) + "\\n")
-        self.send_response(200)
-        self.end_headers()
-http.server.ThreadingHTTPServer(("", %d), Hook).serve_forever()
-"""
-
 
 class Watched:
     """The stack and its pages."""
@@ -59,35 +43,48 @@ class Watched:
         self.folder = folder
         self.stack = Stack(machines, clone(folder / "clone"), name)
 
-    def configure(self, **monitoring: Any) -> None:
-        """Change ``timonel:monitoring.prometheus`` and, by ``secrets``, ``timonel:secrets``."""
+    def edit(self, change: Callable[[dict[str, Any]], object]) -> None:
+        """Change the stack file's ``config``."""
         path = self.stack.folder / f"Pulumi.{self.stack.name}.yaml"
         document = yaml.safe_load(path.read_text())
-        if secrets := monitoring.pop("secrets", None):
-            document["config"]["timonel:secrets"] = secrets
-        document["config"]["timonel:monitoring"]["prometheus"] = monitoring
+        change(document["config"])
         path.write_text(yaml.safe_dump(document))
 
-    def choose(self, kind: str, **settings: Any) -> None:
+    def configure(self, **prometheus: Any) -> None:
+        """Change ``timonel:monitoring.prometheus``, and by ``secrets`` ``timonel:secrets``."""
+        secrets = prometheus.pop("secrets", {})
+
+        def change(config: dict[str, Any]) -> None:
+            if secrets:
+                config["timonel:secrets"] = secrets
+            config["timonel:monitoring"]["prometheus"] = prometheus
+
+        self.edit(change)
+
+    def choose(self, kind: str, *, config: dict[str, Any] | None = None, **settings: Any) -> None:
         """Change the backend: the line ``kind``, and further keys of the stack file."""
-        path = self.stack.folder / f"Pulumi.{self.stack.name}.yaml"
-        document = yaml.safe_load(path.read_text())
-        document["config"]["timonel:monitoring"]["kind"] = kind
-        document["config"] |= settings.pop("config", {})
-        document["config"]["timonel:monitoring"] |= settings
-        path.write_text(yaml.safe_dump(document))
+
+        def change(found: dict[str, Any]) -> None:
+            found |= config or {}
+            found["timonel:monitoring"] |= {"kind": kind, **settings}
+
+        self.edit(change)
 
     def on_manager(self, script: str) -> str:
-        """What a shell script prints on the manager."""
-        [manager] = self.instances("manager")
-        return str(self.machines.host(manager["InstanceId"]).run("sh", "-c", script).stdout)
+        """What a shell script prints on the first manager on which it succeeds."""
+        said = []
+        for instance in self.instances("manager"):
+            host = self.machines.host(instance["InstanceId"])
+            if host.powered():
+                done = host.run("sh", "-c", script)
+                if done.returncode == 0:
+                    return str(done.stdout)
+                said.append(done.stderr)
+        raise AssertionError(f"{script}: {said}")
 
     def workers(self, count: int) -> None:
         """Change the fewest workers."""
-        path = self.stack.folder / f"Pulumi.{self.stack.name}.yaml"
-        document = yaml.safe_load(path.read_text())
-        document["config"]["timonel:cluster"]["workerPools"][0]["minSize"] = count
-        path.write_text(yaml.safe_dump(document))
+        self.edit(lambda config: config["timonel:cluster"]["workerPools"][0].update(minSize=count))
 
     @cached_property
     def outputs(self) -> dict[str, Any]:
@@ -127,19 +124,6 @@ class Watched:
         ]
         found = self.machines.client("ec2").describe_instances(Filters=wanted)["Reservations"]
         return [instance for group in found for instance in group["Instances"]]
-
-    def receive(self) -> str:
-        """Start a receiver of webhooks on the manager; its URL."""
-        [manager] = self.instances("manager")
-        host = self.machines.host(manager["InstanceId"])
-        command = ["systemd-run", "--unit=hook", "python3", "-c", RECEIVER % PORT]
-        assert host.run(*command).returncode == 0
-        return f"http://{manager['PrivateIpAddress']}:{PORT}/"
-
-    def received(self, alert: str) -> list[dict[str, Any]]:
-        """What the receiver was told about an alert."""
-        text = self.on_manager("cat /run/hook 2>/dev/null")
-        return [told for line in text.splitlines() if (told := json.loads(line))["alertname"] == alert]
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from components.monitoring import configs
 from components.monitoring.checks import check
 from sandbox.machines import debian
-from tests.unit.monitoring_stack.sinks import HttpSink, MailSink, free_port
+from tests.sinks import HttpSink, MailSink, free_port
 
 PASSWORD, ROUTING_KEY = "mail-PLANTED", "0123456789abcdef0123456789abcdef"
 LASTS = 3

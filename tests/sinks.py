@@ -35,7 +35,10 @@ class Arrived:
 class HttpSink:
     """Keeps every JSON that is posted. Slack's hook answers `ok`, PagerDuty's Events API v2 202 with a receipt."""
 
-    def __init__(self) -> None:
+    def __init__(self, listener: socket.socket | None = None) -> None:
+        """Args:
+        listener: a listening socket, such as one of another network namespace. Default: a free port of the loopback.
+        """
         self.arrived: list[Arrived] = []
         keep = self.arrived
 
@@ -53,8 +56,11 @@ class HttpSink:
             def log_message(self, format: str, *args: object) -> None:
                 """Quiet."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=listener is None)
+        if listener is not None:
+            self._server.socket.close()
+            self._server.socket, self._server.server_address = listener, listener.getsockname()
+        self.url = "http://{}:{}".format(*self._server.server_address[:2])
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def at(self, path: str) -> list[Arrived]:
