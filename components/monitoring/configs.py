@@ -81,8 +81,8 @@ def alertmanager(args: PrometheusArgs) -> str:
     receivers = args.get("receivers", [])
     routes: list[dict[str, Any]] = []
     has_switch = "dead_mans_switch" in args
-    # Interval and repetition together: the outside service hears of it once a minute.
-    watchdog = {"group_wait": "0s", "group_interval": "30s", "repeat_interval": "1m"} if has_switch else {}
+    # A repetition waits for the group's next turn: one of 60 s would miss the second turn by a hair and come after 90.
+    watchdog = {"group_wait": "0s", "group_interval": "30s", "repeat_interval": "50s"} if has_switch else {}
     routes.append(
         {"receiver": "dead-mans-switch" if has_switch else "nobody", "matchers": ['alertname="Watchdog"'], **watchdog}
     )
