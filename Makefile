@@ -15,6 +15,10 @@ PYTHON := .venv/bin/python
 SANDBOX := $(PYTHON) -m sandbox
 PULUMI := $(SANDBOX) exec -- pulumi
 QUICK := not sandbox and not machines
+# Most tests wait (for boots, for EC2 to say twice that a host is gone), so more run than there are cores; each worker
+# has a sandbox of its own, and files are taken in the order of tests/order.py.
+WORKERS ?= 4
+SIDE_BY_SIDE := -v -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # Groups of system programs that a target needs (toolchain/system_packages.toml).
 WITH :=
@@ -69,10 +73,12 @@ leaks: setup ## what is still there in the sandbox's AWS; exit 1 when something 
 	$(SANDBOX) leaks
 
 test: setup lint ## lint and every test; boots hosts where this machine can
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest $(SIDE_BY_SIDE)
 
+faults: export TIMONEL_TEST_RUN := $(shell date -u +%Y%m%d-%H%M%S)
 faults: setup ## every fault on booted hosts, with its seconds (an hour)
-	$(PYTHON) -m pytest -s -m machines tests/sandbox/agent tests/sandbox/monitoring
+	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m machines tests/sandbox/agent tests/sandbox/monitoring
+	$(PYTHON) -m pytest -m machines tests/sandbox/agent/test_grants.py
 
 test-fast: setup ## tests without engine, sandbox and hosts
 	$(PYTHON) -m pytest -n auto -m "$(QUICK)"

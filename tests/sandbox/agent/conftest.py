@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import pytest
-from rich.console import Console
 
 from sandbox.machines import image
-from tests.sandbox.agent import grants, report
+from tests import records
+from tests.sandbox.agent import grants
 from tests.sandbox.agent.lab import Lab
 from tests.sandbox.agent.served import ServedLab
 from tests.sandbox.machines.rig import Machines, booted
@@ -16,20 +16,12 @@ from tests.sandbox.machines.rig import Machines, booted
 Made = TypeVar("Made", bound=Lab)
 
 
-def pytest_terminal_summary() -> None:
-    """One table of everything that was measured."""
-    if not report.REPORT.rows:
-        return
-    report.REPORT.show(Console(width=160))
-    print(f"kept in {report.keep().relative_to(report.ROOT)}")
-
-
 @pytest.fixture(scope="session", name="booted")
 def _booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     """A sandbox with machines for the session."""
     with booted(tmp_path_factory.mktemp("agent")) as running:
         if made := image.find():
-            report.REPORT.versions |= made.versions
+            records.add("versions", versions=made.versions)
         yield running
 
 
@@ -45,7 +37,7 @@ def _clusters(booted: Machines, kind: type[Made], module: str) -> Iterator[Calla
     yield make
     for one in made:
         one.close()
-    refused = grants.look(made, booted.calls(grants.USED.seen), module)
+    refused = grants.look(made, booted.calls(grants.JOURNAL.seen), module)
     assert refused == [], "calls that a node's role does not allow"
 
 

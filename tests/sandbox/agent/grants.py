@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sandbox.aws.policy import like
+from tests import records
 from tests.sandbox.agent.lab import Lab
 
 Grant = tuple[str, str, str]
@@ -30,23 +31,39 @@ NOT_CALLED: dict[tuple[str, str], str] = {
 """Granted, and perhaps called by no test on booted hosts: the one list, each with its reason."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Used:
-    """What the clusters of a run were granted and called."""
+    """What the clusters of a run were granted and called, in all of its processes."""
 
-    modules: set[str] = field(default_factory=set)
+    modules: frozenset[str]
     """Test modules whose clusters were looked at."""
-    seen: int = 0
-    """Number of the last call of the journal that was looked at."""
-    granted: set[Grant] = field(default_factory=set)
-    called: set[Grant] = field(default_factory=set)
+    granted: frozenset[Grant]
+    called: frozenset[Grant]
+
+    @classmethod
+    def in_run(cls) -> Used:
+        """As the run's records say."""
+        found = records.read("grants")
+
+        def grants(name: str) -> frozenset[Grant]:
+            return frozenset((role, action, kind) for record in found for role, action, kind in record[name])
+
+        return cls(frozenset(record["module"] for record in found), grants("granted"), grants("called"))
 
     def idle(self) -> set[tuple[str, str]]:
         """Granted, never called: (role, action) of which some resource was never asked for."""
         return {(role, action) for role, action, _ in self.granted - self.called}
 
 
-USED = Used()
+@dataclass
+class Journal:
+    """How far this process has looked into the journal of its sandbox."""
+
+    seen: int = 0
+    """Number of the last call that was looked at."""
+
+
+JOURNAL = Journal()
 
 
 def look(clusters: Sequence[Lab], calls: list[dict[str, Any]], module: str) -> list[str]:
@@ -57,9 +74,8 @@ def look(clusters: Sequence[Lab], calls: list[dict[str, Any]], module: str) -> l
         calls: the journal since the last look.
         module: the test module that made them.
     """
-    USED.modules.add(module)
-    USED.seen = calls[-1]["number"] if calls else USED.seen
-    told = []
+    JOURNAL.seen = calls[-1]["number"] if calls else JOURNAL.seen
+    told, granted, called = [], set(), set()
     for cluster in clusters:
         for role in ("manager", "worker"):
             name = f"{cluster.id}-{role}"
@@ -68,9 +84,10 @@ def look(clusters: Sequence[Lab], calls: list[dict[str, Any]], module: str) -> l
             document = cluster.iam.get_role_policy(RoleName=name, PolicyName="node")["PolicyDocument"]
             for action, pattern in _pairs(document):
                 grant = (role, action, _kind(pattern, cluster))
-                USED.granted.add(grant)
+                granted.add(grant)
                 if any(a == action and like(pattern, r) for a, r, decision in made if decision == "allow"):
-                    USED.called.add(grant)
+                    called.add(grant)
+    records.add("grants", module=module, granted=sorted(granted), called=sorted(called))
     return sorted(told)
 
 

@@ -19,7 +19,7 @@ from tests.sandbox.agent.report import say
 from tests.sandbox.agent.test_faults import healed, zones
 from tests.sandbox.machines.rig import Machines
 
-pytestmark = [pytest.mark.machines, pytest.mark.faults, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.machines, pytest.mark.faults, pytest.mark.timeout(3000)]
 
 SLOW = 5.0
 """Seconds that S3 holds an answer back: less than the agent's read time-out."""

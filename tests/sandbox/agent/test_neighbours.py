@@ -54,7 +54,7 @@ def test_two_clusters_of_one_account_reach_nothing_of_each_other(lab: Callable[.
     say("1 formed, two clusters at once", max(ours.wait_whole(400), theirs.wait_whole(400)))
     before = theirs.s3.list_object_versions(Bucket=theirs.id, Prefix=RECORD)["Versions"]
     count = 0
-    assert grants.look([ours, theirs], booted.calls(grants.USED.seen), __name__) == [], "so far the nodes' own calls"
+    assert grants.look([ours, theirs], booted.calls(grants.JOURNAL.seen), __name__) == [], "so far the nodes' own calls"
     for cluster, other in ((ours, theirs), (theirs, ours)):
         for instance, row in cluster.instances().items():
             role = {t["Key"]: t["Value"] for t in row["Tags"]}["timonel:role"]
@@ -68,7 +68,7 @@ def test_two_clusters_of_one_account_reach_nothing_of_each_other(lab: Callable[.
             assert attempt(cluster, instance, own) == ["done"], "the same credentials reach their own"
             assert_the_policy_says_so(cluster, other, role)
             count += len(foreign)
-    grants.USED.seen = booted.calls(grants.USED.seen)[-1]["number"]  # the calls of this test are not the agents'
+    grants.JOURNAL.seen = booted.calls(grants.JOURNAL.seen)[-1]["number"]  # the calls of this test are not the agents'
     assert theirs.s3.list_object_versions(Bucket=theirs.id, Prefix=RECORD)["Versions"] == before
     assert ours.why_not_whole() == "" and theirs.why_not_whole() == "", "both live on"
     note = f"{count} calls with credentials of the other cluster, or of its own workers, all refused"

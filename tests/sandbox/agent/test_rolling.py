@@ -13,7 +13,7 @@ from tests.sandbox.agent.served import SERVICE, Client, ServedLab, Watch
 from tests.sandbox.agent.test_faults import healed, zones
 from tests.sandbox.machines.rig import Machines
 
-pytestmark = [pytest.mark.machines, pytest.mark.faults, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.machines, pytest.mark.faults, pytest.mark.timeout(3000)]
 
 Serve = Callable[..., ServedLab]
 

@@ -18,7 +18,7 @@ from tests.sandbox.agent.served import Watch
 from tests.sandbox.agent.test_faults import healed
 from tests.sandbox.machines.rig import Machines
 
-pytestmark = [pytest.mark.machines, pytest.mark.faults, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.machines, pytest.mark.faults, pytest.mark.timeout(3000)]
 
 NODES = [":assumed-role/"]
 """Faults of the API that the nodes meet, and nobody else."""

@@ -1,0 +1,33 @@
+"""In which order workers take the files of tests: the longest first, so that none begins when the others end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+SECONDS = {
+    "tests/sandbox/agent/test_rolling.py": 900,
+    "tests/sandbox/agent/test_sizes.py": 700,
+    "tests/sandbox/agent/test_faults.py": 500,
+    "tests/sandbox/agent/test_more_faults.py": 400,
+    "tests/sandbox/agent/test_init_winner.py": 400,
+    "tests/sandbox/agent/test_broken_managers.py": 400,
+    "tests/sandbox/monitoring/test_prometheus.py": 400,
+    "tests/sandbox/test_every_shape.py": 400,
+    "tests/sandbox/agent/test_majority.py": 300,
+    "tests/sandbox/agent/test_zones.py": 250,
+    "tests/sandbox/test_settings_change.py": 240,
+    "tests/sandbox/test_bad_settings.py": 240,
+    "tests/sandbox/agent/test_dev_stack.py": 180,
+    "tests/sandbox/agent/test_neighbours.py": 120,
+    "tests/sandbox/agent/test_floors.py": 100,
+}
+"""Seconds of the files that take a minute or more, as measured side by side; the others follow as collected."""
+
+
+def longest_first(items: list[pytest.Item]) -> None:
+    """Sort in place, by file; the order within a file, and of files of the same weight, stays."""
+    items.sort(key=lambda item: -SECONDS.get(item.path.relative_to(ROOT).as_posix(), 0))
