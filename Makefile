@@ -72,11 +72,13 @@ down: setup ## destroy every stack of the sandbox, look for what was left, stop 
 leaks: setup ## what is still there in the sandbox's AWS; exit 1 when something was left behind
 	$(SANDBOX) leaks
 
-test: setup lint ## lint and every test; boots hosts where this machine can
+test: setup ## lint and every test; boots hosts where this machine can
+# On a fresh machine both take minutes: the one computes, the other mostly downloads.
+	$(MAKE) --no-print-directory -j2 lint images
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE)
 
 faults: export TIMONEL_TEST_RUN := $(shell date -u +%Y%m%d-%H%M%S)
-faults: setup ## every fault on booted hosts, with its seconds (an hour)
+faults: setup images ## every fault on booted hosts, with its seconds (an hour)
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE) -m machines tests/sandbox/agent tests/sandbox/monitoring
 	$(PYTHON) -m pytest -m machines tests/sandbox/agent/test_grants.py
 
@@ -87,6 +89,14 @@ lint: setup ## ruff, types
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy
+
+.PHONY: images
+images: WITH := machines
+images: setup ## what hosts boot from and pull, ahead of time (minutes, once per machine)
+	@if $(PYTHON) -c 'import sys; from sandbox.machines import controller; sys.exit(controller.supported())'; then \
+	  $(PYTHON) -m sandbox.machines.image; \
+	  $(PYTHON) -m sandbox.machines.standins; \
+	fi
 
 golden: setup ## write the golden files anew; read the diff before you commit it
 	UPDATE_GOLDEN=1 $(PYTHON) -m pytest -q -m "$(QUICK)"
