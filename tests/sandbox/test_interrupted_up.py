@@ -38,8 +38,8 @@ def test_a_killed_up_is_repaired_named_and_goes_on(account: Sandbox, project: Ca
     # Every subnet's create is slow, so that some are in flight when the engine dies.
     account.control("PUT", "faults", {"delay": 3.0, "actions": ["CreateSubnet"]})
     running = stack.start("up", "-s", stack.name, "--yes", "--skip-preview")
-    _until(lambda: any(c["action"] == "CreateVpc" for c in account.calls()), 90, "the VPC is made")
-    _until(lambda: _pending(account, project_name), 30, "a subnet is in flight")
+    _until(lambda: any(c["action"] == "CreateVpc" for c in account.calls()), 300, "the VPC is made")
+    _until(lambda: _pending(account, project_name), 100, "a subnet is in flight")
     [run] = [r["run"] for p in account.state.runs.glob("*.json") if (r := read_json(p)).get("pid") == running.pid]
     os.kill(running.pid, signal.SIGKILL)
     running.communicate()

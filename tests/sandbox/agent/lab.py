@@ -27,6 +27,7 @@ from components.swarm import policies
 from node_agent.records import CLOSING, LEDGER, RECORD, STATUS
 from sandbox.machines import actions, controller, names
 from sandbox.machines.host import Host
+from tests.sandbox.machines.rig import PATIENCE
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
@@ -224,7 +225,8 @@ class Lab:
         return self.wait(lambda: not self.why_not_whole(), seconds, self.why_not_whole)
 
     def wait(self, holds: Callable[[], bool], seconds: float, why: Callable[[], str] = lambda: "") -> float:
-        """Seconds until something holds."""
+        """Seconds until something holds; on an idle machine it may take this many."""
+        seconds *= PATIENCE
         began = time.monotonic()
         while not holds():
             if time.monotonic() - began > seconds:

