@@ -58,12 +58,12 @@ def _wait(inputs: Plain, context: Context) -> None:
         if in_a_row >= inputs["consecutive"]:
             context.log(f"ready after {waited:.0f} s")
             return
-        if waited >= inputs["timeoutSeconds"]:
-            raise ProviderError(_timed_out(inputs, context, verdict))
         sentence = "; ".join(verdict.waiting) or f"healthy {in_a_row} of {inputs['consecutive']} times in a row"
         if sentence != said or waited - said_at >= SAY_AGAIN_SECONDS:
             context.log(f"{waited:.0f} s: {sentence}")
             said, said_at = sentence, waited
+        if waited >= inputs["timeoutSeconds"]:
+            raise ProviderError(_timed_out(inputs, context, verdict))
         if context.stop.wait(inputs["intervalSeconds"]):
             raise ProviderError("the wait for the cluster was cancelled")
 
