@@ -29,6 +29,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         longest_first(items)
 
 
+def pytest_unconfigure() -> None:
+    """Whatever ended the run, no sandbox outlives it."""
+    if not records.is_worker() and (started := records.read("sandbox")):
+        from tests.sandbox import rig
+
+        rig.end({record["folder"] for record in started})
+
+
 def pytest_terminal_summary() -> None:
     """One table of the faults that were measured, by all workers."""
     from tests.sandbox.agent import report

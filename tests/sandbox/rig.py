@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import requests
 import yaml
 
 from sandbox.state import CHECKOUT, State, read_json
+from tests import records
 
 SECONDS = 600
 """Default time limit of one engine command."""
@@ -91,6 +93,7 @@ class Sandbox:
         """Start it; stand-ins unless TIMONEL_PLUGINS says otherwise, no machines unless asked with --machines."""
         plugins = os.environ.get("TIMONEL_PLUGINS", "stand-in")
         machines = [] if "--machines" in arguments else ["--no-machines"]
+        records.add("sandbox", folder=str(self.state.folder))
         return self.cli("up", "--plugins", plugins, *machines, *arguments).ok()
 
     def exec(self, *command: str, cwd: Path = CHECKOUT, seconds: float = SECONDS) -> Finished:
@@ -129,6 +132,14 @@ class Sandbox:
     def down(self) -> None:
         """End it."""
         self.cli("down").ok()
+
+
+def end(folders: Iterable[str]) -> None:
+    """Take sandboxes down that are still there: an interrupt ends workers before their fixtures can."""
+    for folder in folders:
+        if Path(folder).exists():
+            print(f"taking down {folder}", flush=True)
+            Sandbox(Path(folder)).down()
 
 
 def run(command: list[str], cwd: Path, environment: dict[str, str], seconds: float) -> Finished:
