@@ -116,5 +116,5 @@ lock: ## resolve requirements.lock anew (UPGRADE=1: newest versions that the req
 	$(PYTHON3) -m toolchain lock $(if $(UPGRADE),--upgrade)
 
 clean: ## remove the environment and the tools' caches; the shared cache and the sandbox stay
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .timonel/runs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
