@@ -183,4 +183,4 @@ def test_an_argument_that_the_stand_in_cannot_honour_is_refused_by_name(project:
     stack = project(PROGRAM, {"aws:region": "us-east-1", "more": {"storage_classes": "gp3"}})
     refused = stack.preview().finished.failed()
     assert "the stand-in for the EKS provider does not support storageClasses" in refused.text
-    assert "sandbox/providers" not in refused.text, "the user sees a message, not the stand-in's stack"
+    assert "sandbox/providers/eks/" not in refused.text, "the user sees a message, not the stand-in's stack"

@@ -16,6 +16,8 @@ from sandbox.providers.serve import ProviderError
 
 APPLY = "application/apply-patch+yaml"
 """Server-side apply's content type; JSON is YAML."""
+MANAGER_PREFIX = "pulumi-kubernetes-"
+"""What field managers of Pulumi's are called, the genuine provider's too."""
 FOUND_SECONDS = 15.0
 """How long a namespace or a kind that was made a moment ago is waited for."""
 
@@ -57,7 +59,7 @@ class Run:
 def manager(run: Run) -> str:
     """The field manager: the annotation's, the one in the state, or a new one."""
     asked = objects.annotation(run.inputs, objects.MANAGER)
-    return asked or run.state.get(objects.FIELD_MANAGER) or f"pulumi-kubernetes-{secrets.token_hex(4)}"
+    return asked or run.state.get(objects.FIELD_MANAGER) or f"{MANAGER_PREFIX}{secrets.token_hex(4)}"
 
 
 def apply(run: Run, by: str, *, dry: bool = False) -> dict[str, Any]:
@@ -190,7 +192,8 @@ def previewed(run: Run) -> dict[str, Any] | None:
     except ApiError as error:
         if error.code == NOT_FOUND:  # its namespace or its definition is made by the same update
             return None
-        if error.code == INVALID and not run.id and _exists(run):  # it replaces the one that is there
+        replaced = error.code == INVALID or (error.code == CONFLICT and MANAGER_PREFIX in error.message)
+        if replaced and not run.id and _exists(run):  # the one that is there goes first
             return None
         raise
 

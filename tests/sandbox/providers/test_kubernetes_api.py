@@ -14,7 +14,7 @@ from sandbox.providers import values
 from sandbox.providers.kubernetes.provider import KubernetesProvider
 from sandbox.providers.serve import InitError, ProviderError
 from tests.sandbox.providers.control_plane import VIEWER, ControlPlane
-from tests.unit.providers.plain_driver import Engine
+from tests.unit.providers.plain_driver import Engine, Resource
 
 build = pytest.importorskip("sandbox.kubernetes.build", reason="the sandbox's Kubernetes is not there")
 pytestmark = [
@@ -61,8 +61,10 @@ def test_an_object_lives_its_whole_life_without_a_diff_that_nobody_made(engine: 
     plane.merge(path, {"data": {"a": "changed"}})
     assert set(engine.drift(made).detailed_diff) == {"data.a"}, "what is ours has moved"
 
-    changed = {"metadata": {"labels": {"app.io/a": "1"}, "annotations": {"pulumi.com/patchForce": "true"}}}
-    engine.update(made, {**changed, "data": {"c": "3"}})
+    forced = {"metadata": {"labels": {"app.io/a": "1"}, "annotations": {"pulumi.com/patchForce": "true"}}}
+    engine.update(made, {**forced, "data": {"a": "1"}})
+    assert plane.call("GET", path)["data"] == {"a": "1", "b": "somebody's"}, "ours is back"
+    engine.update(made, {**forced, "data": {"c": "3"}})
     assert plane.call("GET", path)["data"] == {"b": "somebody's", "c": "3"}, "our key is gone, theirs is not"
     assert engine.imported(CONFIG_MAP, made.id)["data"] == {"b": "somebody's", "c": "3"}
     engine.delete(made)
@@ -143,6 +145,13 @@ def deployment(**annotations: str) -> dict[str, Any]:
     return {"metadata": {"name": "web", "annotations": annotations}, "spec": spec}
 
 
+def kept(engine: Engine, late: InitError, given: dict[str, Any]) -> Resource:
+    """What the engine keeps of a resource that was made and is not ready."""
+    made = Resource(f"urn:pulumi:test::project::timonel:index:Stack${DEPLOYMENT}::web")
+    made.id, made.state, made.inputs = late.resource_id, dict(late.properties), engine.checked(DEPLOYMENT, given)
+    return made
+
+
 def test_a_deployment_that_does_not_become_available_stays_and_is_waited_for_again(
     engine: Engine, plane: ControlPlane
 ) -> None:
@@ -151,7 +160,7 @@ def test_a_deployment_that_does_not_become_available_stays_and_is_waited_for_aga
     assert late.value.resource_id == "default/web"
     assert "0 of 1 replicas available" in str(late.value)
     path = "/apis/apps/v1/namespaces/default/deployments/web"
-    made = engine.create(DEPLOYMENT, deployment(**{"pulumi.com/skipAwait": "true"}))
+    made = kept(engine, late.value, deployment(**{"pulumi.com/timeoutSeconds": "2"}))
     assert not engine.drift(made).changes, "0.5 is 500m and 1024Mi is 1Gi"
     status = _pod_status()
     thread = threading.Thread(target=_run_pods, args=(plane, status))
