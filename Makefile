@@ -40,7 +40,9 @@ up: setup ## bring STACK up in the sandbox; again: an empty diff
 	$(SANDBOX) repair --stack $(STACK)
 	$(PULUMI) stack select --create $(STACK)
 # Where no host boots, a gate that waits for a healthy cluster would wait in vain, and no Docker API takes the services.
-	@if ! $(SANDBOX) status --json | $(PYTHON) -c 'import json, sys; sys.exit(not json.load(sys.stdin)["boots_hosts"])'; then \
+	@if grep -q 'kind: eks' Pulumi.$(STACK).yaml; then \
+	  $(PYTHON) -m sandbox.kubernetes build; \
+	elif ! $(SANDBOX) status --json | $(PYTHON) -c 'import json, sys; sys.exit(not json.load(sys.stdin)["boots_hosts"])'; then \
 	  echo "no hosts boot on this machine: in the sandbox's copy of the stack file the gate and monitoring are switched off"; \
 	  $(PULUMI) config set --stack $(STACK) --path 'timonel:cluster.readiness.enabled' false; \
 	  $(PULUMI) config set --stack $(STACK) --path 'timonel:monitoring.kind' none; \

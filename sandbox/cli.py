@@ -42,12 +42,13 @@ def up(
     region: Annotated[str, typer.Option(help="The default region.")] = "us-east-1",
     *,
     machines: Annotated[bool, typer.Option(help="Boot hosts for instances where this host can.")] = True,
+    kubernetes: Annotated[bool, typer.Option(help="Run a control plane for each EKS cluster.")] = True,
 ) -> None:
     """Start what is not running."""
     from sandbox import lifecycle  # noqa: PLC0415 - `exec` must not pay for its imports
 
     try:
-        lifecycle.up(State.find(), _say, plugins, region, machines=machines)
+        lifecycle.up(State.find(), _say, plugins, region, machines=machines, kubernetes=kubernetes)
     except RuntimeError as error:
         raise _fail(error) from error
 
@@ -88,11 +89,13 @@ def _show_status(found: dict[str, Any]) -> None:
         _say(f"faults: {active or 'none'}")
     for name, resources in found["stacks"].items():
         _say(f"stack {name}: {resources} resources")
-    if found["machines"]:
-        table = Table(*(str(k) for k in found["machines"][0]), title="machines")
-        for machine in found["machines"]:
-            table.add_row(*(str(v) for v in machine.values()))
-        out.print(table)
+    for title in ("machines", "clusters"):
+        rows = found.get(title)
+        if rows:
+            table = Table(*(str(k) for k in rows[0]), title=title)
+            for row in rows:
+                table.add_row(*(str(v) for v in row.values()))
+            out.print(table)
 
 
 @app.command(

@@ -16,6 +16,7 @@ import requests
 from sandbox import machines_link
 from sandbox.engine import environment, plugins, repair
 from sandbox.engine.salt import encryption_salt
+from sandbox.kubernetes.record import recorded
 from sandbox.processes import ProcessId, end, start_time
 from sandbox.state import CHECKOUT, State, write, write_json
 
@@ -25,7 +26,9 @@ START_SECONDS = 60
 Say = Callable[[str], None]
 
 
-def up(state: State, say: Say, choice: plugins.Choice, region: str, *, machines: bool = True) -> dict[str, Any]:
+def up(  # what the command offers
+    state: State, say: Say, choice: plugins.Choice, region: str, *, machines: bool = True, kubernetes: bool = True
+) -> dict[str, Any]:
     """Start what is not running. Returns the record.
 
     Args:
@@ -34,6 +37,7 @@ def up(state: State, say: Say, choice: plugins.Choice, region: str, *, machines:
         choice: which provider plugins.
         region: the default region.
         machines: whether to start booted hosts too, where this host can.
+        kubernetes: whether EKS clusters that are created from now on get a control plane.
 
     Raises:
         RuntimeError: the API does not start, with the end of its log.
@@ -50,7 +54,8 @@ def up(state: State, say: Say, choice: plugins.Choice, region: str, *, machines:
             say(f"AWS API: started at {state.read()['endpoint']} (pid {state.read()['pid']})")
         else:
             say(f"AWS API: already running at {former['endpoint']} (pid {former['pid']})")
-        record = _choose_plugins(state, choice, say)
+        record = _choose_plugins(state, choice, say) | {"kubernetes": kubernetes}
+        write_json(state.record, record)
         if machines:
             machines_link.start(state, record["endpoint"], say)
         return state.read()
@@ -70,6 +75,7 @@ def _mourn(state: State, former: dict[str, Any], say: Say) -> None:
     end([ProcessId(int(former["pid"]), str(former["start_time"]))])
     say(f"AWS API: process {former['pid']} is gone, and every AWS resource of this sandbox with it (its memory)")
     machines_link.stop(state, say)
+    _end_planes(state, say)
     state.record.unlink(missing_ok=True)
     stacks = repair.stacks(state)
     if not stacks:
@@ -152,8 +158,17 @@ def down(state: State, say: Say) -> None:
         record = state.read()
         if "pid" in record and end([ProcessId(int(record["pid"]), str(record["start_time"]))]):
             say(f"AWS API: ended (pid {record['pid']})")
+        _end_planes(state, say)
         state.remove()
         say(f"removed {state.folder}")
+
+
+def _end_planes(state: State, say: Say) -> None:
+    """End the control planes of EKS clusters, whose supervisors end with the API unless they were killed."""
+    for spec in (state.folder / "kubernetes").glob("*/*/spec.json"):
+        ended = end(recorded(spec.parent))
+        if ended:
+            say(f"Kubernetes of {spec.parent.name}: ended (pids {', '.join(str(p.pid) for p in ended)})")
 
 
 def status(state: State) -> dict[str, Any]:
@@ -172,6 +187,7 @@ def status(state: State) -> dict[str, Any]:
     }
     if running:
         result["faults"] = control(record, "GET", "faults")
+        result["clusters"] = control(record, "GET", "eks")
         result["calls"] = control(record, "GET", "")["calls"]
     return result
 

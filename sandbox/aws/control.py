@@ -9,6 +9,7 @@ PUT  /_timonel/controller {pid}      machines exist from now on: instances chang
 DELETE /_timonel/controller          no machines any more
 GET  /_timonel/instances             every instance as the machines need it
 GET  /_timonel/datadog               what the sandbox's Datadog has recorded; datadog/keys: the keys it accepts
+GET  /_timonel/eks                   clusters; eks/REGION/NAME/sync and .../authenticate serve their control planes
 PUT  /_timonel/instances/ID          {state?, status_checks?, console_output?, spot_notice?}
 """
 
@@ -26,6 +27,8 @@ from moto.moto_api._internal.models import moto_api_backend
 from sandbox.aws import balancers
 from sandbox.aws.clock import Clock
 from sandbox.aws.ec2 import view
+from sandbox.aws.eks import api as eks
+from sandbox.aws.eks import planes
 from sandbox.aws.faults import Faults
 from sandbox.aws.journal import Journal
 from sandbox.aws.world import WORLD
@@ -93,6 +96,8 @@ class Control:
         if (method, name) in self.routes:
             return self.routes[method, name](query, content)
         kind, _, instance = name.partition("/")
+        if kind == "eks":
+            return planes.answer(method, instance, content)
         if method == "PUT" and kind == "instances" and instance:
             view.report(instance, content)
             self.clock.tick()
@@ -114,6 +119,7 @@ class Control:
         moto_api_backend.reset()
         WORLD.reset()
         balancers.reset()
+        eks.reset()
         self.datadog.reset()
         self.journal.clear()
         return {}

@@ -8,6 +8,7 @@ from sandbox.aws import authorize, balancers, objects
 from sandbox.aws.autoscaling import api as autoscaling_api
 from sandbox.aws.autoscaling import engine as autoscaling_engine
 from sandbox.aws.ec2 import console, endpoints, images, launch, network, rules, states, view
+from sandbox.aws.eks import api as eks
 from sandbox.aws.world import WORLD
 
 
@@ -22,10 +23,11 @@ def install() -> None:
     rules.install()
     autoscaling_api.install()
     balancers.install()
+    eks.install()
     objects.install()
     authorize.install()
 
 
 def tasks() -> list[Callable[[], None]]:
     """What happens by itself, in this order on every tick."""
-    return [WORLD.tick, view.tick, states.tick, network.tick, autoscaling_engine.tick]
+    return [WORLD.tick, view.tick, states.tick, network.tick, autoscaling_engine.tick, eks.tick]

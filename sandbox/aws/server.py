@@ -31,6 +31,7 @@ from sandbox.aws.authorize import judge
 from sandbox.aws.calls import Call
 from sandbox.aws.clock import Clock
 from sandbox.aws.control import Control
+from sandbox.aws.eks.planes import PLANES
 from sandbox.aws.errors import Fault, error_response
 from sandbox.aws.journal import Journal
 from sandbox.aws.world import WORLD
@@ -162,6 +163,7 @@ def serve(folder: Path, port: int, region: str) -> None:
     """
     state = State(folder)
     patches.install()
+    PLANES.state = state
     application = Application(state)
     application.clock.tasks += patches.tasks()
     try:

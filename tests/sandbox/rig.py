@@ -90,11 +90,12 @@ class Sandbox:
         return run([sys.executable, "-m", "sandbox", *arguments], cwd, self.environment, seconds)
 
     def up(self, *arguments: str) -> Finished:
-        """Start it; stand-ins unless TIMONEL_PLUGINS says otherwise, no machines unless asked with --machines."""
+        """Start it; stand-ins unless TIMONEL_PLUGINS says otherwise, no machines or control planes unless asked."""
         plugins = os.environ.get("TIMONEL_PLUGINS", "stand-in")
         machines = [] if "--machines" in arguments else ["--no-machines"]
+        kubernetes = [] if "--kubernetes" in arguments else ["--no-kubernetes"]
         records.add("sandbox", folder=str(self.state.folder))
-        return self.cli("up", "--plugins", plugins, *machines, *arguments).ok()
+        return self.cli("up", "--plugins", plugins, *machines, *kubernetes, *arguments).ok()
 
     def exec(self, *command: str, cwd: Path = CHECKOUT, seconds: float = SECONDS) -> Finished:
         """`python -m sandbox exec -- COMMAND` in a folder. The engine's PYTHONPATH is not the test's."""

@@ -3,13 +3,14 @@
 https://documentation.ubuntu.com/aws/aws-how-to/instances/find-ubuntu-images/: owner 099720109477, parameters
 /aws/service/canonical/ubuntu/server/<release>/stable/current/<amd64|arm64>/hvm/ebs-gp3/ami-id. The ids come from
 components/versions.yaml, read as data: what the product pins exists here, in its region and architecture, with root
-device /dev/sda1 of 8 GiB, gp3, deleted on termination. moto knows no Ubuntu image of Canonical's, and gives every image
-15 GiB that survive. A pinned id that AWS has never had exists here all the same: only AWS can tell (`verified` in that
-file).
+device /dev/sda1 of 8 GiB, gp3, deleted on termination. moto knows no Ubuntu image of Canonical's, and gives every
+image 15 GiB that survive. Nodes of EKS get one made-up image for each architecture, of Amazon's EKS account. A pinned
+id that AWS has never had exists here all the same: only AWS can tell (`verified` in that file).
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +26,8 @@ from sandbox.state import CHECKOUT
 CANONICAL = "099720109477"
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "arm64"}
 SSM_PREFIX = "/aws/service/canonical"
+EKS_OWNER = "602401143452"
+"""The account whose AMIs EKS's managed node groups start from."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Image:
     name: str
     owner: str
     parameter: str | None = None
+    root: str = "/dev/sda1"
 
 
 @cache
@@ -64,9 +68,17 @@ def _own() -> Iterator[Image]:
         yield Image(image["id"], image["region"], image["architecture"], image["name"], image["owner"])
 
 
+def eks_node_image(region: str, architecture: str) -> Image:
+    """The image of EKS's nodes in a region."""
+    identifier = f"ami-0e{hashlib.sha256(f'{region} {architecture}'.encode()).hexdigest()[:15]}"
+    name = f"amazon-eks-node-al2023-{architecture}-standard"
+    return Image(identifier, region, architecture, name, EKS_OWNER, root="/dev/xvda")
+
+
 def _load_amis(self: Any) -> None:
     _ORIGINAL["load"](self)
-    for image in known():
+    nodes = [eks_node_image(self.region_name, architecture) for architecture in ARCHITECTURES.values()]
+    for image in (*known(), *nodes):
         if image.region == self.region_name:
             self.amis[image.id] = Ami(
                 self,
@@ -80,7 +92,7 @@ def _load_amis(self: Any) -> None:
                 image_location=f"amazon/{image.name}",
                 hypervisor="xen",
                 root_device_type="ebs",
-                root_device_name="/dev/sda1",
+                root_device_name=image.root,
                 boot_mode="uefi-preferred",
                 region_name=f"{image.region}a",
             )

@@ -21,6 +21,8 @@ from moto.ec2.models.instances import Instance, InstanceState
 
 from sandbox.aws.world import WORLD
 
+NODE_TAG = "eks:nodegroup-name"
+"""Tag of EKS's nodes. No machine boots for them, so they change state by themselves even where machines exist."""
 CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 PASSING = {"pending": "running", "stopping": "stopped", "shutting-down": "terminated"}
 """Passing state -> where it leads."""
@@ -88,14 +90,20 @@ def find(instance_id: str) -> Instance:
     raise LookupError(f"no instance {instance_id}")
 
 
+def bootless(instance: Instance) -> bool:
+    """Whether no machine ever boots for an instance: it is a node of EKS."""
+    return any(tag["key"] == NODE_TAG for tag in instance.get_tags())
+
+
 def tick() -> None:
     """Reach targets when nobody reports, and forget what was terminated long ago."""
     now = time.monotonic()
     settings = WORLD.settings
     for backend, instance in instances():
         state, since = instance._state.name, life(instance).since
-        if state in PASSING and WORLD.controller is None and now - since >= settings.transition:
+        if state in PASSING and now - since >= settings.transition and (WORLD.controller is None or bootless(instance)):
             arrive(instance, PASSING[state])
+            life(instance).status_checks = "ok"
         elif state == "terminated" and now - since >= settings.terminated_visible:
             _forget(backend, instance)
 

@@ -8,7 +8,7 @@ from typing import Any
 from moto.autoscaling.models import autoscaling_backends
 from moto.ec2.models.instances import Instance
 
-from sandbox.aws.ec2.states import PASSING, arrive, find, life
+from sandbox.aws.ec2.states import PASSING, arrive, bootless, find, life
 from sandbox.aws.ec2.states import instances as every_instance
 
 REPORTED_STATES = ("running", "stopped", "terminated")
@@ -17,7 +17,7 @@ REPORT_KEYS = frozenset({"state", "status_checks", "console_output", "spot_notic
 
 
 def instances() -> list[dict[str, Any]]:
-    """Every instance of every region, terminated ones included."""
+    """Every instance of every region that a machine boots for, terminated ones included."""
     members = {
         member.instance.id: (group.name, member.lifecycle_state)
         for account in autoscaling_backends.values()
@@ -26,7 +26,9 @@ def instances() -> list[dict[str, Any]]:
         for member in group.instance_states
     }
     return [
-        _shown(backend, instance, *members.get(instance.id, (None, None))) for backend, instance in every_instance()
+        _shown(backend, instance, *members.get(instance.id, (None, None)))
+        for backend, instance in every_instance()
+        if not bootless(instance)
     ]
 
 
