@@ -9,14 +9,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 SECONDS = {
+    "tests/sandbox/monitoring/test_faults_are_told.py": 1200,
     "tests/sandbox/agent/test_rolling.py": 800,
     "tests/sandbox/agent/test_sizes.py": 550,
     "tests/sandbox/agent/test_broken_managers.py": 450,
     "tests/sandbox/agent/test_faults.py": 400,
+    "tests/sandbox/monitoring/test_prometheus.py": 400,
     "tests/sandbox/agent/test_more_faults.py": 350,
     "tests/sandbox/agent/test_init_winner.py": 350,
     "tests/sandbox/agent/test_majority.py": 300,
-    "tests/sandbox/monitoring/test_prometheus.py": 250,
     "tests/sandbox/test_every_shape.py": 220,
     "tests/sandbox/agent/test_zones.py": 200,
     "tests/sandbox/machines/test_hosts.py": 180,

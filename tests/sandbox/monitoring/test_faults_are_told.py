@@ -24,6 +24,7 @@ from tests.sandbox.monitoring.watched import Watched, watched
 pytestmark = [pytest.mark.machines, pytest.mark.faults]
 
 SCRAPE = EVALUATION = 15
+SCRAPE_TIMEOUT = 10
 GROUP_WAIT, GROUP_INTERVAL = 10, 60
 """MonitoringStack's defaults, seconds."""
 ADMITTED = 1.5
@@ -52,13 +53,13 @@ class Cluster:
         count = {job: sum(1 for t in found if t["labels"]["job"] == job) for job in wanted}
         return count == wanted and all(t["health"] == "up" for t in found)
 
-    def told(self, alert: str, began: float, agent: float = 0.0, **labels: str) -> None:
-        """Wait until the webhook is told that an alert fires. `agent`: seconds of the node agent's own intervals."""
-        self._heard(alert, "firing", began, agent + SCRAPE + EVALUATION + HOLDS[alert] + GROUP_WAIT, labels)
+    def told(self, alert: str, began: float, further: float = 0.0, **labels: str) -> None:
+        """Wait until the webhook is told that an alert fires. `further`: seconds of further intervals."""
+        self._heard(alert, "firing", began, further + SCRAPE + EVALUATION + HOLDS[alert] + GROUP_WAIT, labels)
 
-    def healed(self, alert: str, ended: float, agent: float = 0.0, **labels: str) -> None:
+    def healed(self, alert: str, ended: float, further: float = 0.0, **labels: str) -> None:
         """Wait until the webhook is told that it ended."""
-        self._heard(alert, "resolved", ended, agent + SCRAPE + EVALUATION + GROUP_INTERVAL, labels)
+        self._heard(alert, "resolved", ended, further + SCRAPE + EVALUATION + GROUP_INTERVAL, labels)
 
     def _heard(self, alert: str, status: str, since: float, intervals: float, labels: dict[str, str]) -> None:
         def heard() -> Any:
@@ -195,22 +196,22 @@ def test_three_faults_are_told_in_time_and_so_is_their_end(cluster: Cluster, tmp
     actions.power_cut(stack.machines.folder, worker["InstanceId"])
     died = time.time()
 
-    cluster.told("NodeDown", died, node=node(worker))
+    cluster.told("NodeDown", died, further=SCRAPE_TIMEOUT, node=node(worker))
     actions.power_on(stack.machines.folder, worker["InstanceId"])
     powered = time.time()
-    cluster.told("ServiceBelowReplicas", starved, agent=QUIET, service="shop")
+    cluster.told("ServiceBelowReplicas", starved, further=QUIET, service="shop")
     full = {"node": node(manager), "mountpoint": "/srv/data"}
     cluster.told("DiskWillFill", filling, **full)
 
     # A host boots for about as long as an interval; its end is counted from the power's return all the same.
-    cluster.healed("NodeDown", powered, agent=2 * QUIET, node=node(worker))
+    cluster.healed("NodeDown", powered, further=2 * QUIET, node=node(worker))
     scaling.resume_processes(AutoScalingGroupName=group, ScalingProcesses=["HealthCheck"])
     disk.empty()
     emptied = time.time()
     stack.on_manager(f"docker node update --label-add shop=yes {node(manager)}")
     fed = time.time()
     cluster.healed("DiskWillFill", emptied, **full)
-    cluster.healed("ServiceBelowReplicas", fed, agent=QUIET, service="shop")
+    cluster.healed("ServiceBelowReplicas", fed, further=QUIET, service="shop")
 
 
 def test_no_message_comes_twice_though_there_are_two_prometheus_and_three_alertmanagers(cluster: Cluster) -> None:
@@ -226,10 +227,10 @@ def test_no_message_comes_twice_though_there_are_two_prometheus_and_three_alertm
 def test_a_dead_manager_takes_a_prometheus_with_it_and_no_alert_is_lost(cluster: Cluster) -> None:
     stack, told = cluster.stack, cluster.outside.told
     starve(stack, "stuck")
-    cluster.told("ServiceBelowReplicas", time.time(), agent=QUIET, service="stuck")
+    cluster.told("ServiceBelowReplicas", time.time(), further=QUIET, service="stuck")
     leader = stack.on_manager("docker node ls --format '{{.Hostname}} {{.ManagerStatus}}' | grep Leader").split()[0]
     died = cut_power(stack, next(home for home in homes(stack, "prometheus") if home != leader))
-    cluster.told("QuorumAtRisk", died, agent=QUIET)
+    cluster.told("QuorumAtRisk", died, further=QUIET)
 
     def whole() -> bool:
         return cluster.all_up(node=5, cadvisor=5, dockerd=5, prometheus=2, alertmanager=3)
@@ -250,7 +251,7 @@ def test_a_dead_manager_takes_a_prometheus_with_it_and_no_alert_is_lost(cluster:
     assert gap <= 2 * SCRAPE, "the other replica went on writing"
 
     stack.on_manager("docker service rm stuck")
-    cluster.healed("ServiceBelowReplicas", time.time(), agent=QUIET, service="stuck")
+    cluster.healed("ServiceBelowReplicas", time.time(), further=QUIET, service="stuck")
 
 
 def longest_gap(found: Outside, metric: str, since: float) -> float:
@@ -285,7 +286,7 @@ def test_the_only_prometheus_and_the_only_alertmanager_come_back_elsewhere_with_
     stack.stack.up().ok()
     until("both are there", lambda: cluster.all_up(node=5, cadvisor=5, dockerd=5, prometheus=1, alertmanager=1), 240, 2)
     starve(stack, "lone")
-    cluster.told("ServiceBelowReplicas", time.time(), agent=QUIET, service="lone")
+    cluster.told("ServiceBelowReplicas", time.time(), further=QUIET, service="lone")
     [home] = homes(stack, "prometheus")
     both = homes(stack, "alertmanager") == [home]
     died = cut_power(stack, home)
@@ -310,4 +311,4 @@ def test_the_only_prometheus_and_the_only_alertmanager_come_back_elsewhere_with_
     print(f"MONITORING told of meanwhile: firing after {again} s, resolved after {ended} s", flush=True)
     assert not ended or any(at > ended[-1] for at in again), "somebody believes that it ended"
     stack.on_manager("docker service rm lone")
-    cluster.healed("ServiceBelowReplicas", time.time(), agent=QUIET, service="lone")
+    cluster.healed("ServiceBelowReplicas", time.time(), further=QUIET, service="lone")
