@@ -50,7 +50,7 @@ def _culprit(args: PrometheusArgs) -> tuple[str, object]:
     for index, receiver in enumerate(args.get("receivers", [])):
         alone: Any = {**args, "receivers": [receiver]}
         if _amtool(configs.alertmanager(alone)):
-            return f"receivers[{index}]", {key: value for key, value in receiver.items() if key != "secret"}
+            return f"receivers[{index}]", {key: str(value) for key, value in receiver.items() if key != "secret"}
     return "receivers", len(args.get("receivers", []))
 
 

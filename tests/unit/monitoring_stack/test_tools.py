@@ -8,6 +8,7 @@ import pytest
 
 from components.errors import InputError
 from components.monitoring import tools
+from components.monitoring.args import ReceiverKind
 from components.monitoring.catalogue import load
 from components.monitoring.catalogue.models import Area, Catalogue
 from components.monitoring.checks import check
@@ -30,9 +31,10 @@ def at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     ("changes", "path", "reason"),
     [
         (
-            {"receivers": [WEBHOOK, {"kind": "pagerduty", "secret": "PLANTED", "url": "https://a b"}]},
+            {"receivers": [WEBHOOK, {"kind": ReceiverKind.PAGERDUTY, "secret": "PLANTED", "url": "https://a b"}]},
             "receivers[1]",
-            'what amtool accepts. It says: parse "https://a b": invalid character " " in host name',
+            "got {'kind': 'pagerduty', 'url': 'https://a b'}, but it must be what amtool accepts. "
+            'It says: parse "https://a b": invalid character " " in host name',
         ),
         (
             {"remote_write": {"url": "https://a b", "username": "me", "secret": "PLANTED"}},
