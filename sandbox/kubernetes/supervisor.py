@@ -7,6 +7,7 @@ ends when the API does.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -26,6 +27,8 @@ from sandbox.state import write_json
 
 INTERVAL = 1.0
 """Seconds between rounds."""
+PATIENCE = 10
+"""Rounds without a connection after which the API is taken for gone."""
 
 
 class Ended(BaseException):
@@ -51,8 +54,9 @@ def main(path: Path) -> int:
     except Ended:
         return 0
     except RuntimeError as error:
-        _tell(api, {"failed": str(error)})
         print(error, file=sys.stderr)
+        with contextlib.suppress(requests.RequestException):
+            _tell(api, {"failed": str(error)})
         return 1
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -64,7 +68,8 @@ def _serve(plane: Plane, api: str) -> None:
     client = Client(plane.session(), plane.endpoint)
     bindings, kept, prepared = access.Bindings(client), nodes.Nodes(client), False
     report: dict[str, Any] = {"endpoint": plane.endpoint, "ca": plane.ca_data, "nodes": []}
-    while True:
+    unheard = 0
+    while unheard < PATIENCE:
         plane.check()
         try:
             if not prepared:
@@ -73,25 +78,27 @@ def _serve(plane: Plane, api: str) -> None:
             wanted = _tell(api, report)
             if wanted is None:
                 return
+            unheard = 0
             bindings.keep((g["policy"], g["namespace"]) for g in wanted["grants"])
             report["nodes"] = kept.keep(wanted["nodes"])
             nodes.run_pods(client, report["nodes"])
         except requests.RequestException as error:
+            unheard += isinstance(error, requests.ConnectionError)
             print(f"{time.strftime('%H:%M:%S')} {error}", file=sys.stderr)  # the next round tries again
         time.sleep(INTERVAL)
 
 
 def _tell(api: str, report: dict[str, Any]) -> dict[str, Any] | None:
-    """Report, and hear what is wanted; None when the API or the cluster is gone.
+    """Report, and hear what is wanted; None when the cluster is gone.
 
     Raises:
-        requests.Timeout: the API does not answer, which may pass.
+        requests.RequestException: the API does not answer, or failed.
     """
-    try:
-        answer = requests.post(f"{api}/sync", json=report, timeout=120)
-    except requests.ConnectionError:
+    answer = requests.post(f"{api}/sync", json=report, timeout=120)
+    if answer.status_code == requests.codes.not_found:
         return None
-    result: dict[str, Any] | None = answer.json() if answer.ok else None
+    answer.raise_for_status()
+    result: dict[str, Any] = answer.json()
     return result
 
 

@@ -261,7 +261,7 @@ def advance(region: Region, cluster: Cluster) -> None:
 
 def _joined(cluster: Cluster, instance: Any) -> bool:
     """Whether an instance's node is Ready, where there is a control plane to ask."""
-    return "plane" not in cluster.private or instance.private_dns in cluster.private.get("nodes", ())
+    return "plane" not in cluster.private or instance.private_dns_name in cluster.private.get("nodes", ())
 
 
 def _remove(region: Region, cluster: Cluster, name: str) -> None:

@@ -187,7 +187,7 @@ def _node(region: Region, group: Content, instance: Any) -> Content:
     [kind] = checks.ec2(region.name).describe_instance_types([instance.instance_type])
     zone, arch = str(instance.placement.zone), pool.architecture(group["amiType"])
     labels = {
-        "kubernetes.io/hostname": instance.private_dns,
+        "kubernetes.io/hostname": instance.private_dns_name,
         "kubernetes.io/os": "linux",
         "kubernetes.io/arch": "amd64" if arch == "x86_64" else arch,
         "node.kubernetes.io/instance-type": instance.instance_type,
@@ -200,7 +200,7 @@ def _node(region: Region, group: Content, instance: Any) -> Content:
     }
     effects = {"NO_SCHEDULE": "NoSchedule", "NO_EXECUTE": "NoExecute", "PREFER_NO_SCHEDULE": "PreferNoSchedule"}
     return {
-        "name": instance.private_dns,
+        "name": instance.private_dns_name,
         "provider_id": f"aws:///{zone}/{instance.id}",
         "address": instance.private_ip,
         "labels": labels,
@@ -246,7 +246,10 @@ def answer(method: str, path: str, content: Any) -> Any:
     if where is None or cluster is None:
         raise LookupError(f"no cluster {name} in {region}")
     if (method, verb) == ("POST", "sync"):
-        return PLANES.sync(where, cluster, content)
+        try:
+            return PLANES.sync(where, cluster, content)
+        except KeyError as error:  # a LookupError would tell the supervisor that its cluster is gone
+            raise ValueError(f"eks/{path}: no {error}") from error
     if (method, verb) == ("POST", "authenticate"):
         return PLANES.authenticate(cluster, content)
     raise LookupError(f"no {method} eks/{path}")
