@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
@@ -10,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from sandbox.kubernetes import build
 from sandbox.providers import values
 from sandbox.providers.kubernetes.provider import KubernetesProvider
 from sandbox.providers.serve import InitError, ProviderError
-from tests.sandbox.providers.control_plane import VIEWER, ControlPlane
+from tests.sandbox.providers.control_plane import ControlPlane
 from tests.unit.providers.plain_driver import Engine, Resource
 
-build = pytest.importorskip("sandbox.kubernetes.build", reason="the sandbox's Kubernetes is not there")
 pytestmark = [
     pytest.mark.sandbox,
     pytest.mark.skipif(not build.built(), reason="run: python -m sandbox.kubernetes build"),
@@ -33,7 +32,7 @@ CRON_TAB = "kubernetes:stable.example.com/v1:CronTab"
 
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    running = ControlPlane(build.folder(), tmp_path_factory.mktemp("kubernetes"))
+    running = ControlPlane(tmp_path_factory.mktemp("kubernetes"))
     try:
         running.start()
         yield running
@@ -43,7 +42,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 
 @pytest.fixture
 def engine(plane: ControlPlane) -> Engine:
-    return Engine(KubernetesProvider(), {"kubeconfig": json.dumps(plane.kubeconfig())})
+    return Engine(KubernetesProvider(), {"kubeconfig": plane.kubeconfig()})
 
 
 def config_map(name: str, **data: str) -> dict[str, Any]:
@@ -220,9 +219,9 @@ def test_a_patch_changes_what_is_somebody_else_s_and_lets_go_of_it(engine: Engin
 
 
 def test_who_may_not_is_told_and_who_is_unknown_does_not_get_in(plane: ControlPlane) -> None:
-    viewer = Engine(KubernetesProvider(), {"kubeconfig": json.dumps(plane.kubeconfig(VIEWER))})
+    viewer = Engine(KubernetesProvider(), {"kubeconfig": plane.kubeconfig("viewer")})
     with pytest.raises(ProviderError, match=r'User "viewer" cannot patch resource "configmaps"'):
         viewer.create(CONFIG_MAP, config_map("x", a="1"))
-    nobody = Engine(KubernetesProvider(), {"kubeconfig": json.dumps(plane.kubeconfig("made-up"))})
+    nobody = Engine(KubernetesProvider(), {"kubeconfig": plane.with_token("made-up")})
     with pytest.raises(ProviderError, match="does not accept the credentials"):
         nobody.create(CONFIG_MAP, config_map("x", a="1"))

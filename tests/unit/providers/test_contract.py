@@ -1,6 +1,5 @@
 """Every resource of the table goes through its whole life against moto, by its example in ``examples/``."""
 
-import importlib.util
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,8 +50,6 @@ def test_every_row_has_an_example_and_every_example_a_row() -> None:
 
 @pytest.mark.parametrize("token", sorted(EXAMPLES))
 def test_a_resource_lives_its_whole_life_without_a_diff_that_nobody_made(token: str, driver: Driver) -> None:
-    if token.startswith("aws:eks/") and importlib.util.find_spec("sandbox.aws.eks") is None:
-        pytest.skip("moto lacks most of EKS's API; these run when sandbox/aws/eks is there")
     example = EXAMPLES[token]
     made = needed(driver, example)
     given = fill(example["inputs"], made)

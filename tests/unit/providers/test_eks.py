@@ -1,7 +1,6 @@
 """EKS's functions and waits in the aws stand-in."""
 
 import base64
-import importlib.util
 import urllib.parse
 from typing import Any
 
@@ -11,7 +10,6 @@ from sandbox.providers.serve import ProviderError
 from tests.unit.providers.driver import Driver, Resource
 from tests.unit.providers.test_contract import EXAMPLES, fill, needed
 
-api = pytest.mark.skipif(importlib.util.find_spec("sandbox.aws.eks") is None, reason="moto lacks this part of EKS")
 CLUSTER = "aws:eks/cluster:Cluster"
 
 
@@ -34,7 +32,6 @@ def made(driver: Driver) -> tuple[Resource, dict[str, Any]]:
     return driver.create(CLUSTER, given, name="functions"), given
 
 
-@api
 def test_functions_read_clusters_and_versions(driver: Driver) -> None:
     cluster, _ = made(driver)
     name = cluster.outputs["name"]
@@ -52,7 +49,6 @@ def test_functions_read_clusters_and_versions(driver: Driver) -> None:
     driver.delete(cluster)
 
 
-@api
 def test_an_add_on_s_version_is_eks_s_default_or_the_newest(driver: Driver) -> None:
     asked = {"addonName": "vpc-cni", "kubernetesVersion": "1.35"}
     usual = driver.invoke("aws:eks/getAddonVersion:getAddonVersion", asked)["version"]
@@ -62,7 +58,6 @@ def test_an_add_on_s_version_is_eks_s_default_or_the_newest(driver: Driver) -> N
         driver.invoke("aws:eks/getAddonVersion:getAddonVersion", {**asked, "addonName": "made-up"})
 
 
-@api
 def test_what_eks_refuses_is_told_and_leaves_the_cluster_as_it_was(driver: Driver) -> None:
     cluster, given = made(driver)
     with pytest.raises(ProviderError, match="UpdateClusterVersion"):
