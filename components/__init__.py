@@ -7,13 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from components.eks.component import EksCluster
     from components.monitoring.component import MonitoringStack
     from components.network.component import Network
     from components.swarm.component import SwarmCluster
 
-__all__ = ["MonitoringStack", "Network", "SwarmCluster"]
+__all__ = ["EksCluster", "MonitoringStack", "Network", "SwarmCluster"]
 
 _HOMES = {
+    "EksCluster": "components.eks.component",
     "MonitoringStack": "components.monitoring.component",
     "Network": "components.network.component",
     "SwarmCluster": "components.swarm.component",

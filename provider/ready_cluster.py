@@ -17,7 +17,7 @@ SAY_AGAIN_SECONDS = 60
 
 
 class ReadyClusterHandler(Handler):
-    """The gate gives no outputs; see ``components/timonel_provider.py``."""
+    """The gate gives no outputs; see ``components/timonel_provider/``."""
 
     inputs: ClassVar[Mapping[str, Input]] = {
         **ACCESS,

@@ -25,8 +25,10 @@ class ClusterOutputs:
     """Security group that every node is in."""
     services_dns: pulumi.Output[str] | None
     """Name of the load balancer for published services; None when nothing is published."""
-    watched: "Watched"
-    """What monitoring needs to know of it."""
+    watched: "Watched | None"
+    """What monitoring needs to know of it; None for a cluster that cannot be watched yet."""
+    inside: Sequence[pulumi.Resource] = ()
+    """What Timonel puts into the cluster, and the providers for it."""
 
 
 @dataclass(frozen=True)

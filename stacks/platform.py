@@ -10,6 +10,7 @@ import pulumi
 
 from components import timonel_provider
 from components.errors import InputError
+from stacks.eks import Eks
 from stacks.keys import key_of_argument
 from stacks.outputs import ClusterOutputs, MonitoringOutputs, Outputs, Watched
 from stacks.settings import ClusterKind, MonitoringKind, Settings
@@ -34,14 +35,20 @@ def build(settings: Settings, access: Mapping[str, str], project: str) -> Output
     """
     from components.network.checks import check, known  # noqa: PLC0415
 
-    network_args: Any = {**settings.network.to_args(), "tags": dict(settings.tags)}
     cluster = CLUSTERS[settings.cluster.kind]
     monitoring = MONITORING[settings.monitoring.kind]
+    network_args: Any = {
+        **settings.network.to_args(),
+        **cluster.network_args(settings),
+        "tags": dict(settings.tags),
+    }
+    with _named_as_settings(settings, project, "monitoring"):
+        _check_pair(settings)
     with _named_as_settings(settings, project, "network"):
         check(network_args)
     with _named_as_settings(settings, project, "cluster"):
         # What ran before an error is made all the same, so every rule is held before the first component.
-        plan = cluster.check(settings, known(network_args))
+        plan: Any = cluster.check(settings, known(network_args))
     with _named_as_settings(settings, project, "monitoring"):
         monitoring.check(settings)
     region = _start_providers("components.network.component", *cluster.modules, *monitoring.modules)
@@ -62,7 +69,7 @@ def build(settings: Settings, access: Mapping[str, str], project: str) -> Output
         enabled=settings.protection,
         setting=setting,
         opts=pulumi.ResourceOptions(
-            protect=settings.protection, depends_on=[network, outputs.resource, *watching.resources]
+            protect=settings.protection, depends_on=[network, outputs.resource, *outputs.inside, *watching.resources]
         ),
     )
     return Outputs(network, outputs, watching)
@@ -73,6 +80,12 @@ class _Swarm:
 
     modules = ("components.swarm.component",)
     """What ``make`` imports."""
+
+    @staticmethod
+    def network_args(settings: Settings) -> Mapping[str, Any]:
+        """What the cluster asks of a new network, besides what the settings say."""
+        del settings
+        return {}
 
     @staticmethod
     def check(settings: Settings, network: Mapping[str, Any]) -> "SwarmPlan":
@@ -198,7 +211,7 @@ class _Prometheus(_NoMonitoring):
         from components.monitoring.component import MonitoringStack  # noqa: PLC0415
         from components.monitoring.configs import has_grafana  # noqa: PLC0415
 
-        watched = cluster.watched
+        watched = _watched(cluster)
         args: Any = {
             **_Prometheus._args(settings),
             "address": watched.address,
@@ -251,8 +264,8 @@ class _Datadog(_NoMonitoring):
 
         from components.monitoring.datadog import DatadogAgents, DatadogMonitors  # noqa: PLC0415
 
-        args: Any = {**_Datadog._args(settings), "client_certificate_expires": cluster.watched.client_expires}
-        provider_args: Any = cluster.watched.provider_args
+        args: Any = {**_Datadog._args(settings), "client_certificate_expires": _watched(cluster).client_expires}
+        provider_args: Any = _watched(cluster).provider_args
         provider = docker.Provider("swarm", **provider_args)
         agents = DatadogAgents("monitoring", args, _inside(cluster, provider))
         return MonitoringOutputs(resources=[provider, agents, DatadogMonitors("monitoring", args)])
@@ -289,8 +302,28 @@ def _start_providers(*modules: str) -> str:
 def _inside(cluster: ClusterOutputs, provider: pulumi.ProviderResource) -> pulumi.ResourceOptions:
     """Options of what lives in the cluster: made when it is ready, gone when it goes, without asking its API."""
     return pulumi.ResourceOptions(
-        providers=[provider], depends_on=[cluster.resource], deleted_with=cluster.watched.lifeline
+        providers=[provider], depends_on=[cluster.resource], deleted_with=_watched(cluster).lifeline
     )
+
+
+def _watched(cluster: ClusterOutputs) -> Watched:
+    assert cluster.watched is not None  # noqa: S101 (_check_pair)
+    return cluster.watched
+
+
+def _check_pair(settings: Settings) -> None:
+    """Refuse a backend that cannot watch the kind of cluster.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if settings.cluster.kind is ClusterKind.EKS and settings.monitoring.kind is not MonitoringKind.NONE:
+        raise InputError(
+            "kind",
+            settings.monitoring.kind.value,
+            "be none with cluster.kind eks",
+            "The backends that exist are services of a swarm; those for Kubernetes are not made yet.",
+        )
 
 
 def _reveal(settings: Settings, args: dict[str, Any], key: str, path: str) -> None:
@@ -303,7 +336,7 @@ def _reveal(settings: Settings, args: dict[str, Any], key: str, path: str) -> No
     args[key] = pulumi.Output.secret(settings.secrets[name])
 
 
-CLUSTERS: Mapping[ClusterKind, type[_Swarm]] = {ClusterKind.SWARM: _Swarm}
+CLUSTERS: Mapping[ClusterKind, type[_Swarm] | type[Eks]] = {ClusterKind.SWARM: _Swarm, ClusterKind.EKS: Eks}
 """The one place where the orchestrator is chosen."""
 
 

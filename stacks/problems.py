@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from stacks.descriptions import describe
+from stacks.kinds import kinds_of
 
 Location = tuple[int | str, ...]
 
@@ -85,8 +86,10 @@ def misspelt_namespaces(configuration: Mapping[str, str], project: str) -> list[
 
 
 def _problem(detail: ErrorDetails, model: type[BaseModel], project: str) -> Problem:
-    location = detail["loc"]
-    key, owner = key_of(location, project), _owner(model, location)
+    location, owner = _walk(model, detail["loc"])
+    if detail["type"] in {"union_tag_invalid", "union_tag_not_found"}:
+        return _wrong_kind(detail, owner, location, project)
+    key = key_of(location, project)
     if detail["type"] == "missing":
         reason = describe(owner, str(location[-1])) or "It has no sensible default."
         return Problem(key, "", "be given", reason)
@@ -95,6 +98,16 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], project: str) -> Prob
         return Problem(key, got, "be a setting that exists", _suggestion(owner, str(location[-1])))
     own = [str(part) for part in location if isinstance(part, str)]
     return Problem(key, got, _rule(detail, owner, location), describe(owner, own[-1]) if own else "")
+
+
+def _wrong_kind(detail: ErrorDetails, owner: type[BaseModel] | None, location: Location, project: str) -> Problem:
+    """Pydantic names the object; what is wrong is the ``kind`` in it."""
+    info = _field(owner, str(location[-1])) if owner else None
+    choices = ", ".join(kinds_of(info) if info else ())
+    key, reason = key_of((*location, "kind"), project), describe(owner, str(location[-1]))
+    if "kind" not in detail["input"]:
+        return Problem(key, "", "be given", f"It is one of {choices}. {reason}")
+    return Problem(key, _shown(detail["input"]["kind"]), f"be one of {choices}", reason)
 
 
 def key_of(location: Location, project: str) -> str:
@@ -129,14 +142,23 @@ def _suggestion(owner: type[BaseModel] | None, key: str) -> str:
     return f"There are: {', '.join(known)}."
 
 
-def _owner(model: type[BaseModel], location: Location) -> type[BaseModel] | None:
-    """The section that the last key of the location belongs to."""
+def _walk(model: type[BaseModel], location: Location) -> tuple[Location, type[BaseModel] | None]:
+    """The location without the kinds that pydantic puts into it, and the section that its last key belongs to."""
+    shown: list[int | str] = []
     owner: type[BaseModel] | None = model
-    names = [part for part in location if isinstance(part, str)]
-    for name in names[:-1]:
-        info = _field(owner, name) if owner else None
-        owner = _section_in(info.annotation) if info else None
-    return owner
+    inner: type[BaseModel] | None = model
+    kinds: Mapping[str, type[BaseModel]] = {}
+    for part in location:
+        if part in kinds:
+            inner, kinds = kinds[str(part)], {}
+            continue
+        shown.append(part)
+        if isinstance(part, str):
+            owner = inner
+            info = _field(owner, part) if owner else None
+            kinds = kinds_of(info) if info else {}
+            inner = _section_in(info.annotation) if info and not kinds else None
+    return tuple(shown), owner
 
 
 def _section_in(annotation: Any) -> type[BaseModel] | None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from stacks.descriptions import describe
+from stacks.kinds import kinds_of
 from stacks.settings import Section, Settings
 
 PROJECT = "timonel"
@@ -58,9 +59,16 @@ def _rows(section: type[BaseModel], prefix: str) -> Iterator[tuple[str, str, str
     for name, key in _keys(section):
         info = section.model_fields[name]
         inner, is_list = _section_of(info.annotation)
-        yield f"{prefix}{key}", _type_name(info.annotation), describe(section, key).replace("|", "\\|")
+        kinds = kinds_of(info)
+        yield (
+            f"{prefix}{key}",
+            "object" if kinds else _type_name(info.annotation),
+            describe(section, key).replace("|", "\\|"),
+        )
         if inner:
             yield from _rows(inner, f"{prefix}{key}{'[]' if is_list else ''}.")
+        for kind in kinds.values():
+            yield from _rows(kind, f"{prefix}{key}.")
 
 
 def _keys(section: type[BaseModel]) -> Sequence[tuple[str, str]]:

@@ -15,6 +15,20 @@ from pulumi.runtime import config as runtime_config
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from components.eks.args import (
+    AccessEntryArgs,
+    AccessPolicy,
+    AmiFamily,
+    Capacity,
+    EksClusterArgs,
+    EksSystemArgs,
+    LogType,
+    NodePoolArgs,
+    NodeTaintArgs,
+    PodIdentityArgs,
+    TaintEffect,
+    VolumePolicy,
+)
 from components.hosts.args import Architecture, ImageArgs, Purchase, WorkerPoolArgs
 from components.monitoring.args import DatadogArgs, PrometheusArgs, ReceiverArgs, ReceiverKind, RemoteWriteArgs
 from components.network.args import ExistingVpcArgs, NatStrategy, NetworkArgs
@@ -31,6 +45,7 @@ class ClusterKind(StrEnum):
     """The orchestrators that exist."""
 
     SWARM = "swarm"
+    EKS = "eks"
 
 
 class MonitoringKind(StrEnum):
@@ -142,7 +157,7 @@ class SwarmSettings(Section):
 
     arguments = SwarmClusterArgs
 
-    kind: Literal[ClusterKind.SWARM] = Field(description="Required. Which orchestrator; ``swarm`` exists.")
+    kind: Literal[ClusterKind.SWARM] = Field(description="Required. Which orchestrator: Docker Swarm on EC2.")
     managers: ManagersSettings = _left_out
     worker_pools: list[WorkerPoolSettings] = _left_out
     image: ImageSettings = _left_out
@@ -160,8 +175,101 @@ class SwarmSettings(Section):
     readiness: ReadinessSettings = _left_out
 
 
-ClusterSettings = SwarmSettings
-"""One kind exists. The second makes this ``Annotated[SwarmSettings | Other, Field(discriminator="kind")]``."""
+class NodeTaintSettings(Section):
+    """An entry of ``cluster.nodePools[].taints``."""
+
+    arguments = NodeTaintArgs
+
+    key: Text
+    value: Text = _left_out
+    effect: TaintEffect
+
+
+class NodePoolSettings(Section):
+    """An entry of ``cluster.nodePools``."""
+
+    arguments = NodePoolArgs
+
+    name: Text
+    instance_types: list[Text] = _left_out
+    capacity: Capacity = _left_out
+    architecture: Architecture = _left_out
+    ami_family: AmiFamily = _left_out
+    labels: dict[str, str] = _left_out
+    taints: list[NodeTaintSettings] = _left_out
+    min_size: int = _left_out
+    max_size: int = _left_out
+    disk_gib: int = _left_out
+    max_unavailable: int = _left_out
+    enable_repair: bool = Field(_left_out, alias="repair")
+
+
+class AccessEntrySettings(Section):
+    """An entry of ``cluster.accessEntries``."""
+
+    arguments = AccessEntryArgs
+
+    name: Text
+    principal_arn: Text
+    policy: AccessPolicy = _left_out
+    namespaces: list[Text] = _left_out
+    kubernetes_groups: list[Text] = _left_out
+
+
+class PodIdentitySettings(Section):
+    """An entry of ``cluster.podIdentities``."""
+
+    arguments = PodIdentityArgs
+
+    namespace: Text
+    service_account: Text
+    role_arn: Text
+
+
+class EksSystemSettings(Section):
+    """``cluster.system``."""
+
+    arguments = EksSystemArgs
+
+    enable_storage_class: bool = Field(_left_out, alias="storageClass")
+    volumes: VolumePolicy = _left_out
+    teardown_timeout_seconds: int = _left_out
+
+
+class EksSettings(Section):
+    """``cluster`` with ``kind: eks``."""
+
+    arguments = EksClusterArgs
+
+    kind: Literal[ClusterKind.EKS] = Field(description="Required. Which orchestrator: Kubernetes by Amazon EKS.")
+    cluster_name: Text = _left_out
+    version: Text = _left_out
+    enable_extended_support: bool = Field(_left_out, alias="extendedSupport")
+    support_warning_days: int = _left_out
+    public_access_cidrs: list[Text] = _left_out
+    log_types: list[LogType] = _left_out
+    log_retention_days: int = _left_out
+    service_cidr: Text = _left_out
+    enable_secrets_key: bool = Field(_left_out, alias="secretsKey")
+    secrets_key_arn: Text = _left_out
+    admins: list[Text] = _left_out
+    access_entries: list[AccessEntrySettings] = _left_out
+    node_pools: list[NodePoolSettings] = _left_out
+    enable_auto_mode: bool = Field(_left_out, alias="autoMode")
+    enable_ebs_csi: bool = Field(_left_out, alias="ebsCsi")
+    addon_versions: dict[str, str] = _left_out
+    pod_identities: list[PodIdentitySettings] = _left_out
+    enable_zonal_shift: bool = Field(_left_out, alias="zonalShift")
+    system: EksSystemSettings = Field(
+        default_factory=EksSystemSettings, description="What is made inside the cluster, and how it is left."
+    )
+
+    def to_args(self) -> dict[str, Any]:
+        """Arguments of EksCluster; ``system`` becomes another component's."""
+        return {key: value for key, value in super().to_args().items() if key != "system"}
+
+
+ClusterSettings = Annotated[SwarmSettings | EksSettings, Field(discriminator="kind")]
 
 
 class ReceiverSettings(Section):

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import pulumi
 from pulumi.runtime import mocks, rpc, settings, stack
 from pulumi.runtime.config import set_all_config
+from pulumi.runtime.proto import callback_pb2
 from pulumi.runtime.sync_await import _sync_await
 
 Value = TypeVar("Value")
@@ -59,6 +60,8 @@ class Recorded:
     """URNs, those that come from inputs included."""
     aliases: tuple[str, ...] = ()
     """Old names, types or URNs, as text."""
+    transforms: tuple[pulumi.ResourceTransform, ...] = ()
+    """Of its options; nothing applies them here."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,7 @@ def _default_answers(engine: "Engine") -> dict[str, Answer]:
         },
         "aws:ec2/getInstanceType:getInstanceType": _instance_type,
         "timonel:index:getVersion": {"version": "0.1.0"},
+        "aws:eks/getClusters:getClusters": {"names": []},
         "aws:ec2/getAmi:getAmi": lambda args: {
             "id": args.get("filters", [{}])[0].get("values", ["ami-0123456789abcdef0"])[0],
             "imageId": "ami-0123456789abcdef0",
@@ -169,6 +173,7 @@ class _Monitor(mocks.MockMonitor):
                     secret_outputs=tuple(request.additionalSecretOutputs),
                     depends_on=tuple(sorted(request.dependencies)),
                     aliases=tuple(str(alias).strip() for alias in request.aliases),
+                    transforms=tuple(self.engine.transforms[each.token] for each in request.transforms),
                 )
             )
         return response
@@ -194,6 +199,18 @@ class _Monitor(mocks.MockMonitor):
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 - gRPC's name
         self.engine.registered_outputs[request.urn] = rpc.deserialize_properties(request.outputs)
         return super().RegisterResourceOutputs(request)
+
+
+class _Callbacks:
+    """What the SDK registers the program's transforms with, in place of the server that the engine calls back."""
+
+    def __init__(self, transforms: dict[str, pulumi.ResourceTransform]) -> None:
+        self.transforms = transforms
+
+    def register_transform(self, transform: pulumi.ResourceTransform) -> callback_pb2.Callback:
+        token = str(len(self.transforms))
+        self.transforms[token] = transform
+        return callback_pb2.Callback(target="", token=token)
 
 
 class _Messages(logging.Handler):
@@ -225,6 +242,8 @@ class Engine(mocks.Mocks):
         """URN of a component or of the stack -> what it gave to ``register_outputs``."""
         self.messages: list[tuple[str, str]] = []
         """What the program said by ``pulumi.log``: ("warning", text)."""
+        self.transforms: dict[str, pulumi.ResourceTransform] = {}
+        """Every transform that the program registered, by its token."""
         self._is_preview = False
         self._context = contextvars.Context()
         self._loop = asyncio.new_event_loop()
@@ -255,6 +274,8 @@ class Engine(mocks.Mocks):
             logger.addHandler(_Messages(self))
             settings.ROOT.set(None)
             mocks.set_mocks(self, self.project, self.stack, preview=preview, logger=logger, monitor=_Monitor(self))
+            # A real one is a gRPC server, and those do not outlive the event loop of the first test.
+            settings.SETTINGS.callbacks = _Callbacks(self.transforms)
             settings.ROOT.set(None)  # set_mocks makes a stack of its own; run_in_stack makes the one that counts
             texts = {
                 key: value if isinstance(value, str) else json.dumps(value) for key, value in (config or {}).items()
@@ -323,7 +344,9 @@ class Engine(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, Json]:
         is_read = bool(args.resource_id)  # also true for an import
         if not args.custom and not is_read:
-            return "", dict(args.inputs)
+            # A component of another package has outputs that this program does not make; in a preview, unknown ones.
+            made = {} if self._is_preview else self.computed.get(args.typ, {})
+            return "", {**args.inputs, **(made(args.inputs) if callable(made) else made)}
         if self._is_preview and not is_read and not args.typ.startswith("pulumi:providers:"):
             return "", dict(args.inputs)  # no id: the SDK takes it and every output that is no input as unknown
         service = args.typ.split(":")[1].split("/")[0]

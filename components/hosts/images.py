@@ -51,11 +51,22 @@ def look_up(
 
 
 def check_instance_types(
-    instance_types: Mapping[str, str], architecture: Architecture, region: str, opts: pulumi.InvokeOptions
+    instance_types: Mapping[str, str],
+    architecture: Architecture,
+    region: str,
+    opts: pulumi.InvokeOptions,
+    asked_by: str = "image.architecture",
 ) -> None:
     """Ask AWS whether each type (by the path of the argument that names it) runs ``architecture``.
 
     A type is asked for once in a program: the program asks before its first component, and each component for itself.
+
+    Args:
+        instance_types: type by path.
+        architecture: what the image is for.
+        region: the region's name.
+        opts: options of the lookup.
+        asked_by: path of the argument that chooses the architecture.
 
     Raises:
         InputError: it does not, or AWS does not know the type.
@@ -76,7 +87,7 @@ def check_instance_types(
             raise InputError(
                 path,
                 instance_type,
-                f"run {architecture.value}, as image.architecture says",
+                f"run {architecture.value}, as {asked_by} says",
                 f"It runs {' and '.join(supported) or 'neither amd64 nor arm64'}, and the image would not boot on it.",
             )
 

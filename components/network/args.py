@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import NotRequired, TypedDict
 
+import pulumi
+
 
 class NatStrategy(StrEnum):
     """How private subnets reach the internet."""
@@ -50,7 +52,32 @@ class NetworkArgs(TypedDict):
     """Record all traffic's metadata in CloudWatch Logs. Default false (it costs by volume). Not with ``existing``."""
     flow_log_retention_days: NotRequired[int]
     """Days to keep flow logs; one of the values CloudWatch Logs allows. Default 14. Not with ``existing``."""
+    private_subnet_tags: NotRequired[dict[str, str]]
+    """Further tags of private subnets, by which controllers find them. Default: none. Not with ``existing``."""
+    public_subnet_tags: NotRequired[dict[str, str]]
+    """Further tags of public subnets. Default: none. Not with ``existing``."""
     existing: NotRequired[ExistingVpcArgs]
     """Use this VPC in place of a new one."""
     tags: NotRequired[dict[str, str]]
     """Tags for every resource, besides ``Name`` and the component's own. Default: none."""
+
+
+class ClusterNetworkArgs(TypedDict):
+    """Where the cluster lives; the fields of ``Network``'s outputs that a cluster needs."""
+
+    vpc_id: pulumi.Input[str]
+    """Required."""
+    cidr: str
+    """Required. The VPC's IPv4 range: plain, since overlaps with the cluster's own ranges are
+    checked at preview."""
+    zones: list[str]
+    """Required. Zone name of each private subnet, in the same order."""
+    private_subnet_ids: pulumi.Input[list[pulumi.Input[str]]]
+    """Required. One subnet per zone, for the nodes."""
+    public_subnet_ids: NotRequired[pulumi.Input[list[pulumi.Input[str]]]]
+    """For load balancers that face the internet. Default: none, and load balancers are internal."""
+    has_internet_egress: bool
+    """Required. Whether nodes reach the internet (NAT). Without, ``interface_endpoints`` and a preinstalled image are
+    needed."""
+    interface_endpoints: list[str]
+    """Required. Short service names that have an interface endpoint in the VPC."""

@@ -54,6 +54,8 @@ _NEW_ONLY = (
     "interface_endpoints",
     "enable_flow_logs",
     "flow_log_retention_days",
+    "private_subnet_tags",
+    "public_subnet_tags",
 )
 
 

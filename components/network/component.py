@@ -63,6 +63,10 @@ class Network(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self._lookup = pulumi.InvokeOptions(parent=self)
         self._common_tags = tags.common(args.get("tags", {}))
+        self._subnet_tags = {
+            "private": args.get("private_subnet_tags", {}),
+            "public": args.get("public_subnet_tags", {}),
+        }
         self._region = aws.get_region(opts=self._lookup).region
         if "existing" in args:
             self._use_existing(args["existing"])
@@ -193,7 +197,7 @@ class Network(pulumi.ComponentResource):
             cidr_block=str(network),
             availability_zone=self._zones[zone],
             map_public_ip_on_launch=False,
-            tags=self._tags(f"{kind}-{zone}"),
+            tags={**self._subnet_tags[kind], **self._tags(f"{kind}-{zone}")},
             # Its successor in the same VPC has the same range, which AWS gives to one subnet at a time.
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )

@@ -2,30 +2,9 @@
 
 from typing import NotRequired, TypedDict
 
-import pulumi
-
 from components.hosts.args import ImageArgs, WorkerPoolArgs
+from components.network.args import ClusterNetworkArgs
 from components.timonel_provider import AwsAccessArgs
-
-
-class SwarmNetworkArgs(TypedDict):
-    """Where the cluster lives; the fields of ``Network``'s outputs that a cluster needs."""
-
-    vpc_id: pulumi.Input[str]
-    """Required."""
-    cidr: str
-    """Required. The VPC's IPv4 range: plain, since overlap with Swarm's address pools is checked at preview."""
-    zones: list[str]
-    """Required. Zone name of each private subnet, in the same order."""
-    private_subnet_ids: pulumi.Input[list[pulumi.Input[str]]]
-    """Required. One subnet per zone, for the nodes."""
-    public_subnet_ids: NotRequired[pulumi.Input[list[pulumi.Input[str]]]]
-    """For load balancers that face the internet. Default: none, and load balancers are internal."""
-    has_internet_egress: bool
-    """Required. Whether nodes reach the internet (NAT). Without, ``interface_endpoints`` and a preinstalled image are
-    needed."""
-    interface_endpoints: list[str]
-    """Required. Short service names that have an interface endpoint in the VPC."""
 
 
 class ManagersArgs(TypedDict):
@@ -64,7 +43,7 @@ class ReadinessArgs(TypedDict):
 class SwarmClusterArgs(TypedDict):
     """Arguments of SwarmCluster."""
 
-    network: SwarmNetworkArgs
+    network: ClusterNetworkArgs
     """Required."""
     managers: NotRequired[ManagersArgs]
     """Default: three ``t3.small``."""

@@ -1,7 +1,7 @@
 """Each stack file through the whole program, with a recording engine in place of Pulumi's."""
 
 import runpy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,21 @@ def run_program(
     engine: Engine, stack: str, *, preview: bool = False, secret_config: Sequence[str] = (), **changes: Any
 ) -> None:
     """Run the program for a stack, with some of its settings changed."""
+    config = {**stack_config(stack), **{f"timonel:{key}": value for key, value in changes.items()}}
+    run_config(engine, stack, config, preview=preview, secret_config=secret_config)
+
+
+def run_config(
+    engine: Engine, stack: str, config: Mapping[str, Any], *, preview: bool = False, secret_config: Sequence[str] = ()
+) -> None:
+    """Run the program with a whole configuration, in a world that knows what every kind of stack looks up."""
     engine.stack = stack
+    api = {"server": "https://api.example", "certificate-authority-data": PLANTED}
+    engine.computed["eks:index:Cluster"] = {
+        "kubeconfig": {"clusters": [{"name": "kubernetes", "cluster": api}]},
+        "oidcProviderUrl": "https://oidc.example",
+        "clusterSecurityGroupId": "sg-eks",
+    }
     engine.answers["aws:ec2/getAmi:getAmi"] = _pinned_image
     engine.answers["aws:ec2/getVpcEndpointService:getVpcEndpointService"] = lambda args: {
         "serviceName": f"com.amazonaws.{engine.region}.{args['service']}",
@@ -68,7 +82,6 @@ def run_program(
         "expires": "2027-01-01T00:00:00Z",
     }
     engine.computed["timonel:index:Password"] = {"password": PLANTED, "bcrypt": "$2b$10$hash"}
-    config = {**stack_config(stack), **{f"timonel:{key}": value for key, value in changes.items()}}
     program = str(ROOT / "__main__.py")
     engine.run(lambda: runpy.run_path(program), config=config, secret_config=secret_config, preview=preview)
 

@@ -4,10 +4,12 @@ import json
 
 from pulumi.provider.experimental.component import ComponentProvider
 
-from components import MonitoringStack, Network, SwarmCluster
+from components import EksCluster, MonitoringStack, Network, SwarmCluster
 from tests.golden_files import assert_golden
 
-SCHEMA = json.loads(ComponentProvider([MonitoringStack, Network, SwarmCluster], "timonel", version="0.1.0").schema)
+SCHEMA = json.loads(
+    ComponentProvider([EksCluster, MonitoringStack, Network, SwarmCluster], "timonel", version="0.1.0").schema
+)
 
 
 def test_the_package_s_schema_is_its_golden() -> None:
@@ -16,6 +18,7 @@ def test_the_package_s_schema_is_its_golden() -> None:
 
 def test_every_input_of_the_package_says_what_it_is() -> None:
     assert {*SCHEMA["resources"]} == {
+        "timonel:index:EksCluster",
         "timonel:index:MonitoringStack",
         "timonel:index:Network",
         "timonel:index:SwarmCluster",

@@ -10,9 +10,15 @@ from components.hosts.args import Purchase
 from components.network.args import NatStrategy
 from stacks.descriptions import describe
 from stacks.keys import key_of_argument
-from stacks.settings import Section, SettingsError, SwarmSettings, parse
+from stacks.settings import EksSettings, ExistingVpc, Section, SettingsError, SwarmSettings, parse
 
 SWARM = {"kind": "swarm"}
+SETTABLE: dict[type[Section], set[str]] = {
+    SwarmSettings: {"managers"},
+    EksSettings: {"cluster_name", "enable_auto_mode"},
+    ExistingVpc: {"vpc_id"},
+}
+"""Settings of some sections that the platform gives to other components."""
 
 
 def configuration(**settings: Any) -> dict[str, str]:
@@ -83,8 +89,12 @@ def test_a_section_has_exactly_the_fields_of_the_arguments_it_becomes(section: t
     platform_gives = {
         "network", "enable_protection", "tags", "access", "operator_ports", "node_ports",
         "cluster", "address", "authority", "managers", "client_certificate_expires",
-    } - ({"managers"} if section is SwarmSettings else set())  # fmt: skip
-    arguments = set(section.arguments.__annotations__) - platform_gives
+        "vpc_id", "cluster_name", "enable_auto_mode", "private_subnet_tags", "public_subnet_tags",
+    } - SETTABLE.get(section, set())  # fmt: skip
+    # `system` becomes another component's arguments.
+    arguments = set(section.arguments.__annotations__) - platform_gives | (
+        {"system"} if section is EksSettings else set()
+    )
     assert set(section.model_fields) - {"kind"} == arguments - {"kind"}, (
         "a setting nobody reads, or an argument nobody can set"
     )
@@ -110,7 +120,10 @@ def test_settings_cannot_be_changed_after_they_were_read() -> None:
         ({}, "timonel:cluster: it must be given. Required."),
         ({"cluster": "swarm"}, 'timonel:cluster: got "swarm", but it must be an object'),
         ({"cluster": {}}, "timonel:cluster.kind: it must be given."),
-        ({"cluster": {"kind": "eks"}}, 'timonel:cluster.kind: got "eks", but it must be one of swarm.'),
+        ({"cluster": {"kind": "nomad"}}, 'timonel:cluster.kind: got "nomad", but it must be one of swarm, eks.'),
+        ({"cluster": {"kind": "eks", "nodePools": [{}]}}, "timonel:cluster.nodePools[0].name: it must be given. Req"),
+        ({"cluster": {"kind": "eks", "managers": {}}}, "timonel:cluster.managers: got {}, but it must be a setting th"),
+        ({"cluster": {"kind": "eks", "logTypes": ["all"]}}, 'timonel:cluster.logTypes[0]: got "all", but it must be'),
         (
             {"monitoring": {"kind": "nagios"}},
             'monitoring.kind: got "nagios", but it must be one of none, prometheus, datadog.',
@@ -162,7 +175,7 @@ def test_all_problems_are_told_at_once() -> None:
 
 
 def test_a_wrong_kind_is_not_drowned_in_complaints_about_its_other_keys() -> None:
-    text = failure(configuration(cluster={"kind": "eks", "nodeGroups": [], "version": "1.34"}))
+    text = failure(configuration(cluster={"kind": "nomad", "nodeGroups": [], "version": "1.34"}))
     assert len(text.splitlines()) == 2, text
 
 

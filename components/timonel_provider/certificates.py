@@ -1,43 +1,11 @@
-"""The resources of Timonel's own provider (``provider/``), as components use them.
+"""Certificates and passwords: secrets that are made once and kept."""
 
-The provider calls AWS itself, so each resource says with which account and region: a resource of this provider does
-not follow ``aws.Provider``. ``AWS_ENDPOINT_URL`` and the usual credential chain are honoured by boto3.
-"""
-
-from collections.abc import Mapping, Sequence
-from typing import NotRequired, TypedDict
+from collections.abc import Sequence
+from typing import TypedDict
 
 import pulumi
 
-_GET_VERSION = "timonel:index:getVersion"
-
-
-def begin_start() -> None:
-    """Let the provider start beside what the program waits for next. ``start`` tells whether it did."""
-    pulumi.runtime.invoke_output(_GET_VERSION, {})
-
-
-def start() -> str:
-    """Start the provider and give its version.
-
-    Without it the provider starts with its first resource, when others have been made. A program that calls this first
-    has made nothing when the provider does not start.
-
-    Raises:
-        Exception: the provider does not start; with the engine's words (the SDK has no class of its own for it).
-    """
-    return str(pulumi.runtime.invoke(_GET_VERSION, {}).value["version"])
-
-
-class AwsAccessArgs(TypedDict):
-    """How the provider reaches AWS."""
-
-    region: pulumi.Input[str]
-    """Required. Region of the secret or bucket, for example ``us-east-1``."""
-    profile: NotRequired[pulumi.Input[str]]
-    """Profile of the shared AWS configuration. Default: the usual credential chain."""
-    role_arn: NotRequired[pulumi.Input[str]]
-    """Role to assume before each call. Default: none."""
+from components.timonel_provider.base import AwsAccessArgs, access_inputs, output
 
 
 class AuthorityArgs(TypedDict):
@@ -64,17 +32,17 @@ class CertificateAuthority(pulumi.CustomResource):
     @property
     def certificate(self) -> pulumi.Output[str]:
         """The authority's certificate, PEM. Known in previews of changes that keep the authority."""
-        return _output(self, "certificate")
+        return output(self, "certificate")
 
     @property
     def fingerprint(self) -> pulumi.Output[str]:
         """SHA-256 of the certificate (DER), lower-case hex."""
-        return _output(self, "fingerprint")
+        return output(self, "fingerprint")
 
     @property
     def expires(self) -> pulumi.Output[str]:
         """When the certificate ends, RFC 3339 in UTC."""
-        return _output(self, "expires")
+        return output(self, "expires")
 
     def __init__(
         self,
@@ -100,7 +68,7 @@ class CertificateAuthority(pulumi.CustomResource):
             "timonel:index:CertificateAuthority",
             name,
             {
-                **_access(access),
+                **access_inputs(access),
                 "secretId": secret_id,
                 "commonName": common_name,
                 "validDays": valid_days,
@@ -118,17 +86,17 @@ class _SignedCertificate(pulumi.CustomResource):
     @property
     def certificate(self) -> pulumi.Output[str]:
         """The certificate, PEM."""
-        return _output(self, "certificate")
+        return output(self, "certificate")
 
     @property
     def private_key(self) -> pulumi.Output[str]:
         """Secret. The key of the certificate, PEM (PKCS #8, EC P-256)."""
-        return _output(self, "privateKey")
+        return output(self, "privateKey")
 
     @property
     def expires(self) -> pulumi.Output[str]:
         """When the certificate ends, RFC 3339 in UTC."""
-        return _output(self, "expires")
+        return output(self, "expires")
 
 
 class ClientCertificate(_SignedCertificate):
@@ -165,7 +133,7 @@ class ClientCertificate(_SignedCertificate):
             "timonel:index:ClientCertificate",
             name,
             {
-                **_access(access),
+                **access_inputs(access),
                 "authoritySecretId": authority_secret_id,
                 "authorityFingerprint": authority_fingerprint,
                 "commonName": common_name,
@@ -213,7 +181,7 @@ class ServerCertificate(_SignedCertificate):
             "timonel:index:ServerCertificate",
             name,
             {
-                **_access(access),
+                **access_inputs(access),
                 "authoritySecretId": authority_secret_id,
                 "authorityFingerprint": authority_fingerprint,
                 "names": list(names),
@@ -233,12 +201,12 @@ class Password(pulumi.CustomResource):
     @property
     def password(self) -> pulumi.Output[str]:
         """Secret. The password."""
-        return _output(self, "password")
+        return output(self, "password")
 
     @property
     def bcrypt(self) -> pulumi.Output[str]:
         """Secret. Its hash, as Prometheus' and other servers' files want it."""
-        return _output(self, "bcrypt")
+        return output(self, "bcrypt")
 
     def __init__(
         self, name: str, *, given: pulumi.Input[str] | None = None, opts: pulumi.ResourceOptions | None = None
@@ -258,113 +226,3 @@ class Password(pulumi.CustomResource):
                 opts, pulumi.ResourceOptions(additional_secret_outputs=["given", "password", "bcrypt"])
             ),
         )
-
-
-class ClosingMark(pulumi.CustomResource):
-    """Tells the node agents that the cluster is being taken down, so that they let go of their instances.
-
-    Deleting it writes the object ``closing`` into the state bucket; creating it removes a stale one. Let it depend on
-    the groups and hooks: then ``destroy`` deletes it before it touches an instance.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        access: AwsAccessArgs,
-        bucket: pulumi.Input[str],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """Declare the mark.
-
-        Args:
-            name: logical name.
-            access: region and credentials; see :class:`AwsAccessArgs`.
-            bucket: name of the state bucket. A change replaces the mark (the old bucket gets ``closing``).
-            opts: resource options.
-        """
-        super().__init__("timonel:index:ClosingMark", name, {**_access(access), "bucket": bucket}, opts)
-
-
-class Protection(pulumi.CustomResource):
-    """Refuses ``destroy`` while enabled, naming the setting to change, before anything is deleted.
-
-    Pulumi's own ``protect`` stops at the protected resource, when all that may go before it is gone. Let this depend on
-    everything that must stay, and declare it also when it is not enabled: only an update can switch it off.
-    """
-
-    def __init__(self, name: str, *, enabled: bool, setting: str, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Declare the protection.
-
-        Args:
-            name: logical name; Pulumi shows it when it refuses.
-            enabled: whether to refuse.
-            setting: what the user must set to false, in the user's words: ``timonel:protection``.
-            opts: resource options.
-        """
-        super().__init__("timonel:index:Protection", name, {"enabled": enabled, "setting": setting}, opts)
-
-
-class ReadyCluster(pulumi.CustomResource):
-    """Ends ``up`` only when the expected nodes are healthy, several times in a row, and no instance refresh runs.
-
-    It gives no data: nothing may take an output from it, since every update of it would make that output unknown in
-    previews. It looks at ``managers/status.json`` in the state bucket and at the Auto Scaling groups.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        access: AwsAccessArgs,
-        bucket: pulumi.Input[str],
-        manager_groups: Sequence[pulumi.Input[str]],
-        worker_groups: Sequence[pulumi.Input[str]],
-        managers: int,
-        triggers: Mapping[str, pulumi.Input[str]],
-        timeout_seconds: int = 1800,
-        consecutive: int = 3,
-        interval_seconds: int = 10,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """Declare the gate.
-
-        Args:
-            name: logical name.
-            access: region and credentials; see :class:`AwsAccessArgs`.
-            bucket: name of the state bucket. A change replaces the gate.
-            manager_groups: names of the managers' Auto Scaling groups.
-            worker_groups: names of the workers' Auto Scaling groups; each node of their instances must be ready.
-            managers: how many managers must be reachable.
-            triggers: a change of any value makes ``up`` wait again: launch template versions, sizes.
-            timeout_seconds: seconds until the wait fails with the reason. Default 1800.
-            consecutive: looks in a row that must find everything healthy. Default 3.
-            interval_seconds: seconds between two looks. Default 10.
-            opts: resource options.
-        """
-        super().__init__(
-            "timonel:index:ReadyCluster",
-            name,
-            {
-                **_access(access),
-                "bucket": bucket,
-                "managerGroups": list(manager_groups),
-                "workerGroups": list(worker_groups),
-                "managers": managers,
-                "triggers": dict(triggers),
-                "timeoutSeconds": timeout_seconds,
-                "consecutive": consecutive,
-                "intervalSeconds": interval_seconds,
-            },
-            opts,
-        )
-
-
-def _access(access: AwsAccessArgs) -> dict[str, pulumi.Input[str] | None]:
-    return {"region": access["region"], "profile": access.get("profile"), "roleArn": access.get("role_arn")}
-
-
-def _output(resource: pulumi.Resource, wire_name: str) -> pulumi.Output[str]:
-    """An output by its name on the wire: the SDK stores outputs under that name, unless a class translates it."""
-    value: pulumi.Output[str] = pulumi.get(resource, wire_name)
-    return value
