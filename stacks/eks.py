@@ -104,8 +104,8 @@ class Eks:
             f"{NAME}-system",
             system_args,
             cluster.lifeline,
-            # The network too: load balancers must go while the subnets' routes still work.
-            pulumi.ResourceOptions(providers=[provider], depends_on=[network, *cluster.ready]),
+            cluster.ready,
+            pulumi.ResourceOptions(providers=[provider], depends_on=[network]),
         )
         return ClusterOutputs(
             resource=cluster,

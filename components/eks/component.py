@@ -16,7 +16,7 @@ from components.eks.identity import EksNodeRole, PodRole
 from components.eks.kubeconfig import Api, api_of, render
 from components.eks.node_pool import EksNodePool
 from components.hosts.policies import Place
-from components.timonel_provider import AwsAccessArgs
+from components.timonel_provider import AwsAccessArgs, EksSweep
 
 
 class EksCluster(pulumi.ComponentResource):
@@ -68,11 +68,18 @@ class EksCluster(pulumi.ComponentResource):
         for warning in [*checks.warnings(self._plan, today), *([ahead] if ahead else [])]:
             pulumi.log.warn(warning, self)
 
-        logs = self._create_log_group()
-        self._control_plane = self._create_control_plane(logs, self._create_key(), keep_version=ahead is not None)
+        sweep = self._create_sweep()
+        logs = self._create_log_group(sweep)
+        self._control_plane = self._create_control_plane(
+            [sweep, logs], self._create_key(), keep_version=ahead is not None
+        )
         # By name, not by an output: an update of the cluster makes its outputs unknown, and what needs a new name is
         # replaced. So the order must be said.
         self._in_cluster = pulumi.ResourceOptions(parent=self, depends_on=[self._control_plane])
+        # EKS has one entry for each principal: its successor would meet it.
+        self._one_at_a_time = pulumi.ResourceOptions(
+            parent=self, depends_on=[self._control_plane], delete_before_replace=True
+        )
         access = self._create_access(admins)
         identities = self._create_pod_identities()
         early = self._create_addons(self._plan.addons_before_nodes, [])
@@ -160,14 +167,26 @@ class EksCluster(pulumi.ComponentResource):
 
     # What is made
 
-    def _create_log_group(self) -> aws.cloudwatch.LogGroup:
+    def _create_sweep(self) -> EksSweep:
+        network = self._args["network"]
+        # The subnets as well as the VPC: what is swept lies in them, and it must be gone before they go.
+        after_subnets = pulumi.Output.all(network["vpc_id"], network["private_subnet_ids"])
+        return EksSweep(
+            f"{self._name}-sweep",
+            access=self._access,
+            cluster_name=self._plan.cluster_name,
+            vpc_id=after_subnets.apply(lambda found: str(found[0])),
+            opts=self._child,
+        )
+
+    def _create_log_group(self, sweep: EksSweep) -> aws.cloudwatch.LogGroup:
         """Before the cluster: EKS would make it itself, to keep for ever."""
         return aws.cloudwatch.LogGroup(
             f"{self._name}-logs",
             name=f"/aws/eks/{self._plan.cluster_name}/cluster",
             retention_in_days=self._plan.log_retention_days,
             tags=tags.named(self._tags, f"{self._name}-logs"),
-            opts=self._child,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[sweep]),
         )
 
     def _create_key(self) -> pulumi.Input[str] | None:
@@ -186,7 +205,7 @@ class EksCluster(pulumi.ComponentResource):
         return key.arn
 
     def _create_control_plane(
-        self, logs: aws.cloudwatch.LogGroup, key: pulumi.Input[str] | None, *, keep_version: bool
+        self, after: Sequence[pulumi.Resource], key: pulumi.Input[str] | None, *, keep_version: bool
     ) -> eks.Cluster:
         made, network = self._plan, self._args["network"]
         return eks.Cluster(
@@ -218,7 +237,7 @@ class EksCluster(pulumi.ComponentResource):
             tags=self._tags,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[logs],
+                depends_on=after,
                 protect=made.protection,
                 transforms=[transforms.control_plane(zonal_shift=made.zonal_shift, keep_version=keep_version)],
             ),
@@ -247,7 +266,7 @@ class EksCluster(pulumi.ComponentResource):
             type="STANDARD",
             kubernetes_groups=sorted(groups) or None,
             tags=tags.named(self._tags, f"{self._name}-{suffix}"),
-            opts=self._in_cluster,
+            opts=self._one_at_a_time,
         )
 
     def _associate(
@@ -259,7 +278,7 @@ class EksCluster(pulumi.ComponentResource):
             principal_arn=entry.principal_arn,
             policy_arn=policies.access_policy_arn(self._place.partition, policy),
             access_scope={"type": "namespace", "namespaces": sorted(namespaces)} if namespaces else {"type": "cluster"},
-            opts=self._in_cluster,
+            opts=self._one_at_a_time,
         )
 
     def _create_pod_identities(self) -> list[pulumi.Resource]:

@@ -12,7 +12,7 @@ from components.timonel_provider.certificates import (
     Password,
     ServerCertificate,
 )
-from components.timonel_provider.eks import EksTeardown
+from components.timonel_provider.eks import EksSweep, EksTeardown
 from components.timonel_provider.lifecycle import ClosingMark, Protection, ReadyCluster
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "CertificateAuthority",
     "ClientCertificate",
     "ClosingMark",
+    "EksSweep",
     "EksTeardown",
     "Password",
     "Protection",

@@ -4,7 +4,6 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
-
 _GET_VERSION = "timonel:index:getVersion"
 
 

@@ -47,3 +47,44 @@ class EksTeardown(pulumi.CustomResource):
             },
             opts,
         )
+
+
+class EksSweep(pulumi.CustomResource):
+    """Removes, when it is deleted, what is left in the VPC after an EKS cluster, and its log group if EKS revived it.
+
+    Network interfaces and security groups can go only when nodes and cluster are gone, and must go before the subnets.
+    Make it first, of nothing but the network, and let the log group and the cluster depend on it: then ``destroy``
+    deletes it between them and the network. It fails with names when something stays.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        access: AwsAccessArgs,
+        cluster_name: pulumi.Input[str],
+        vpc_id: pulumi.Input[str],
+        timeout_seconds: int = 600,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Declare it.
+
+        Args:
+            name: logical name.
+            access: region and credentials; see :class:`AwsAccessArgs`.
+            cluster_name: name of the cluster in AWS. A change replaces the resource, which sweeps for the old one.
+            vpc_id: the cluster's VPC.
+            timeout_seconds: seconds that AWS has to let go of what it still holds. Default 600.
+            opts: resource options.
+        """
+        super().__init__(
+            "timonel:index:EksSweep",
+            name,
+            {
+                **access_inputs(access),
+                "clusterName": cluster_name,
+                "vpcId": vpc_id,
+                "timeoutSeconds": timeout_seconds,
+            },
+            opts,
+        )

@@ -27,7 +27,7 @@ CLUSTER = {"kind": "eks", "publicAccessCidrs": ["203.0.113.0/24"], "nodePools": 
 
 def run(engine: Engine, *, preview: bool = False, **changes: Any) -> None:
     """A stack of two zones with two pools."""
-    settings = {"network": {}, "cluster": CLUSTER, "protection": "false", **changes}
+    settings = {"network": {}, "cluster": CLUSTER, "monitoring": {}, "protection": "false", **changes}
     config = {**stack_config("dev"), **{f"timonel:{key}": value for key, value in settings.items()}}
     run_config(engine, "eks", config, preview=preview)
 

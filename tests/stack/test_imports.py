@@ -55,7 +55,7 @@ def test_a_swarm_stack_imports_its_own_branch_only() -> None:
 
 
 def test_an_eks_stack_imports_its_own_branch_only() -> None:
-    modules = imported(cluster={"kind": "eks"})
+    modules = imported(network={}, cluster={"kind": "eks"})
     foreign = {"pulumi_docker", "pulumi_datadog", "boto3", "botocore", "cryptography", "moto", "sandbox"}
     assert {name.partition(".")[0] for name in modules} & foreign == set()
     own = {name for name in modules if name.startswith(("components.swarm.", "components.monitoring."))}

@@ -286,7 +286,7 @@ def make_system(engine: Engine, make_eks: MakeEks, **changes: Any) -> None:
         cluster = EksCluster("eks", arguments())
         provider = kubernetes.Provider("inside", kubeconfig=cluster.provider_args["kubeconfig"])
         args: Any = {"cluster_name": "c", "vpc_id": "vpc-1", "access": cluster.access, **changes}
-        EksSystem("sys", args, cluster.lifeline, pulumi.ResourceOptions(providers=[provider], depends_on=cluster.ready))
+        EksSystem("sys", args, cluster.lifeline, cluster.ready, pulumi.ResourceOptions(providers=[provider]))
 
     engine.run(program)
 
@@ -296,7 +296,7 @@ def test_the_default_storage_class_is_encrypted_gp3_and_goes_with_the_cluster(
 ) -> None:
     make_system(engine, make_eks)
     made = engine.one("kubernetes:storage.k8s.io/v1:StorageClass")
-    assert made.inputs["parameters"] == {"type": "gp3", "encrypted": "true"}
+    assert made.inputs["parameters"].items() >= {"type": "gp3", "encrypted": "true"}.items()
     assert made.inputs["metadata"]["annotations"] == {"storageclass.kubernetes.io/is-default-class": "true"}
     assert made.deleted_with == engine.one(CLUSTER).urn
 
@@ -313,11 +313,38 @@ def test_the_teardown_is_deleted_before_all_else_and_never_skipped(engine: Engin
         "what goes with the cluster is not asked to delete itself"
     )
     assert engine.one("kubernetes:storage.k8s.io/v1:StorageClass").urn in teardown.depends_on
-    wanted = {each.urn for each in engine.resources if "EksCluster$" in each.urn and each.custom} - NOT_AWAITED(engine)
-    assert wanted <= set(system.depends_on), "a child goes before its parent, and so before all that this needs"
+    needed_by_others = ("aws:kms", "aws:cloudwatch", "aws:iam", "timonel:index:EksSweep")
+    wanted = {
+        each.urn
+        for each in engine.resources
+        if "EksCluster$" in each.urn and each.custom and not each.typ.startswith(needed_by_others)
+    }
+    assert len(wanted) > 10
+    assert wanted <= set(teardown.depends_on)
+    assert engine.one(CLUSTER).urn in teardown.depends_on
     assert teardown.inputs["volumes"] == "retain"
 
 
-def NOT_AWAITED(engine: Engine) -> set[str]:  # noqa: N802
-    """What others need: it goes after these."""
-    return {each.urn for each in engine.resources if each.typ.startswith(("aws:kms", "aws:cloudwatch", "aws:iam"))}
+def test_the_sweep_is_deleted_after_the_cluster_and_its_logs_and_before_the_network(
+    engine: Engine, make_eks: MakeEks
+) -> None:
+    make_eks()
+    sweep = engine.one("timonel:index:EksSweep")
+    assert sweep.inputs["clusterName"] == "timonel-test-eks"
+    assert sweep.urn in engine.one(CLUSTER).depends_on
+    assert sweep.urn in engine.one("aws:cloudwatch/logGroup:LogGroup").depends_on, (
+        "else a revived group would be its own"
+    )
+
+
+def test_what_eks_has_once_for_a_principal_is_deleted_before_its_successor_is_made(
+    engine: Engine, make_eks: MakeEks
+) -> None:
+    make_eks()
+    assert [each.delete_before_replace for each in [*engine.of(ENTRY), *engine.of(POLICY)]] == [True, True]
+
+
+def test_the_driver_tags_the_volumes_of_claims_with_the_stack_s(engine: Engine, make_eks: MakeEks) -> None:
+    make_system(engine, make_eks)
+    found = engine.one("kubernetes:storage.k8s.io/v1:StorageClass").inputs["parameters"]
+    assert set(found.values()) == {"gp3", "true", "timonel:stack=timonel/test"}

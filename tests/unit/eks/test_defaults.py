@@ -164,7 +164,7 @@ def make(engine: Engine, row: Row, changes: Mapping[str, Any]) -> None:
         provider = kubernetes.Provider("inside", kubeconfig="{}")
         args: Any = {"cluster_name": "c", "vpc_id": "vpc-1", "access": cluster.access}
         args.update(changes if row.system else {})
-        EksSystem("sys", args, cluster.lifeline, pulumi.ResourceOptions(providers=[provider]))
+        EksSystem("sys", args, cluster.lifeline, cluster.ready, pulumi.ResourceOptions(providers=[provider]))
 
     engine.run(program)
 
