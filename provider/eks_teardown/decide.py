@@ -29,6 +29,8 @@ CLOUD_FINALIZERS = frozenset(
 )
 """Finalizers that stand for a thing in AWS: of the cloud controller manager, the AWS Load Balancer Controller, the
 CSI provisioner and Karpenter. All others (pvc-protection, an operator's own) are never taken off."""
+PROTECTION = frozenset({"kubernetes.io/pv-protection", "kubernetes.io/pvc-protection"})
+"""Finalizers that Kubernetes' own controllers take off as soon as nothing uses the object."""
 _GROUP_FINALIZER = "group.ingress.k8s.aws/"
 """Prefix of the load balancer controller's finalizer for an IngressGroup."""
 

@@ -71,19 +71,22 @@ class InCluster:
     def let_go(self, gone: Callable[[Thing], bool]) -> None:
         """Take the cloud's finalizers off stuck objects whose cloud thing is gone, so that nothing waits for them."""
         for thing in self.outcome.stuck:
-            kept = decide.finalizers_left(thing)
-            dropped = [name for name in thing.finalizers if name not in kept]
-            if not (thing.deleting and dropped and gone(thing)):
+            others = decide.finalizers_left(thing)
+            dropped = [name for name in thing.finalizers if name not in others]
+            if not (dropped and gone(thing)):
                 self.report.leave(thing.label, f"still waits for {', '.join(thing.finalizers) or 'its deletion'}")
                 continue
             try:
-                self.api.patch(thing, {"metadata": {"finalizers": kept}})
+                self.api.patch(thing, {"metadata": {"finalizers": others}})
+                if not thing.deleting:
+                    # A released volume, which its provisioner deletes only after the disk.
+                    self.api.delete(thing)
             except (RefusedError, UnreachableError) as error:
                 self.report.leave(thing.label, str(error))
                 continue
             self.report.note(f"{thing.label} was stuck: no controller took off {', '.join(dropped)}, so this did")
-            if kept:
-                self.report.leave(thing.label, f"still waits for {', '.join(kept)}")
+            if held := [name for name in others if name not in decide.PROTECTION]:
+                self.report.leave(thing.label, f"still waits for {', '.join(held)}")
             else:
                 self.report.remove(thing.label)
 
@@ -151,7 +154,9 @@ class InCluster:
         return [*exposed, *storage.delete, *storage.wait]
 
     def _note(self, storage: decide.Storage) -> None:
-        self.outcome.kept = storage.kept
+        known = {one.volume_id for one in self.outcome.kept}
+        # The first reason is the true one: a volume that was made safe says Retain on the next look.
+        self.outcome.kept += [one for one in storage.kept if one.volume_id not in known]
         going = [thing for thing in [*storage.delete, *storage.wait] if thing.kind == VOLUME]
         self.outcome.doomed |= {decide.volume_id(thing): thing.name for thing in going}
         for thing in storage.secure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -75,6 +76,8 @@ class ClusterApi:
         import urllib3  # noqa: PLC0415
         from botocore.utils import get_environ_proxies  # noqa: PLC0415
 
+        # Each attempt would be a warning on the plugin's stderr; what is waited for is said by the pace.
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
         retries = urllib3.Retry(
             total=ATTEMPTS - 1,
             backoff_factor=0.5,
@@ -171,7 +174,7 @@ class ClusterApi:
                 method, self._endpoint + path, headers=headers, body=json.dumps(body).encode() if body else None
             )
         except HTTPError as error:
-            raise UnreachableError(str(error)) from error
+            raise UnreachableError(str(getattr(error, "reason", error))) from error
         if answer.status == 404:
             return None
         if answer.status in OVERLOADED:
