@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 import yaml
 
@@ -83,7 +84,12 @@ def run_config(
     }
     engine.computed["timonel:index:Password"] = {"password": PLANTED, "bcrypt": "$2b$10$hash"}
     program = str(ROOT / "__main__.py")
-    engine.run(lambda: runpy.run_path(program), config=config, secret_config=secret_config, preview=preview)
+    debug = pulumi.log.debug
+    try:
+        engine.run(lambda: runpy.run_path(program), config=config, secret_config=secret_config, preview=preview)
+    finally:
+        # The program drops the SDK's debug messages for good (ADR 0012); other tests of this process want them.
+        setattr(pulumi.log, "debug", debug)  # noqa: B010
 
 
 @pytest.fixture(scope="session", params=STACKS)
