@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.providers.aws.run import Pauses
 from sandbox.providers.kubernetes import objects, waiting
 from sandbox.providers.kubernetes.client import CONFLICT, INVALID, NOT_FOUND, ApiError, Client, Place, UnreachableError
 from sandbox.providers.kubernetes.objects import Kind
 from sandbox.providers.kubernetes.settings import Settings
+from sandbox.providers.pauses import Pauses
 from sandbox.providers.plain import NotReadyError
 from sandbox.providers.serve import ProviderError
 
