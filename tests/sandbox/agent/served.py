@@ -87,7 +87,7 @@ class ServedLab(Lab):
         return {g: f"{r[0]['Status']} {r[0].get('PercentageComplete')}" for g, r in found.items() if r}
 
 
-class _Background:
+class Background:
     """Something done every so often until its block ends; what it raises fails the block."""
 
     every = 1.0
@@ -119,7 +119,7 @@ class _Background:
         raise NotImplementedError
 
 
-class Client(_Background):
+class Client(Background):
     """Asks the service ten times a second, each time by a new connection, and notes every request that failed."""
 
     every = 0.1
@@ -157,7 +157,7 @@ class Client(_Background):
         return f"{len(self.failures)} of {self.count} requests failed{longest}"
 
 
-class Watch(_Background):
+class Watch(Background):
     """Asks docker for its managers again and again: how many it has, how many it reaches, how long nobody answers."""
 
     every = 1.0

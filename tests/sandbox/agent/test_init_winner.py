@@ -16,6 +16,7 @@ from node_agent.records import LEDGER
 from sandbox.machines import actions
 from tests.sandbox.agent.lab import Lab
 from tests.sandbox.agent.report import say
+from tests.sandbox.agent.telling import Listener
 from tests.sandbox.agent.test_faults import healed, zones
 from tests.sandbox.machines.rig import Machines
 
@@ -35,7 +36,22 @@ def test_one_swarm_comes_of_it_whoever_dies_or_sleeps_while_it_is_made(
     slow("i-", "PutObject")
     cluster = lab(managers=3, workers=0)
     began = time.monotonic()
+    with Listener(cluster) as told:
+        dead, sleeper, record = makers_die_and_one_sleeps(cluster, slow)
+    took = time.monotonic() - began
+    say("6 winner killed before init, after init, before publishing; a paused one wakes up too late", took)
+    assert record["holder"] != sleeper and record["swarm_id"], record
+    assert cluster.record()["swarm_id"] == record["swarm_id"] and cluster.record()["epoch"] == 5, "one swarm, one epoch"
+    assert not dead & set(cluster.ledger())
+    assert told.heard("claim-init") and 0 in told.values("timonel_record_live"), "13: who makes it anew says so"
+    swarms = {cluster.host(i).run("docker", "info", "-f", "{{.Swarm.Cluster.ID}}").stdout for i in cluster.instances()}
+    assert swarms == {record["swarm_id"] + "\n"}, "every manager is in the one swarm"
 
+    a_joiner_dies(cluster, slow)
+
+
+def makers_die_and_one_sleeps(cluster: Lab, slow: Callable[..., None]) -> tuple[set[str], str, dict[str, Any]]:
+    """Three makers die and one is paused until another has made the swarm: the dead, the sleeper, the record then."""
     first = winner(cluster, 1)
     assert not made_a_swarm(cluster, first)
     killed(cluster, first)
@@ -64,21 +80,24 @@ def test_one_swarm_comes_of_it_whoever_dies_or_sleeps_while_it_is_made(
     record = cluster.record()
     actions.thaw(cluster.state, sleeper)
     cluster.wait_whole(400)
-    took = time.monotonic() - began
-    say("6 winner killed before init, after init, before publishing; a paused one wakes up too late", took)
-    assert record["holder"] != sleeper and record["swarm_id"], record
-    assert cluster.record()["swarm_id"] == record["swarm_id"] and cluster.record()["epoch"] == 5, "one swarm, one epoch"
-    assert not {first, second, third} & set(cluster.ledger())
-    swarms = {cluster.host(i).run("docker", "info", "-f", "{{.Swarm.Cluster.ID}}").stdout for i in cluster.instances()}
-    assert swarms == {record["swarm_id"] + "\n"}, "every manager is in the one swarm"
-
-    a_joiner_dies(cluster, slow)
+    return {first, second, third}, sleeper, record
 
 
 def a_joiner_dies(cluster: Lab, slow: Callable[..., None]) -> None:
     """A follower is lost, and its replacement in the middle of its join."""
     swarm = cluster.record()["swarm_id"]
     lost = next(i for i in sorted(cluster.ledger()) if i != cluster.status()["leader"])
+    with Listener(cluster) as told:
+        seconds = a_follower_and_its_replacement_die(cluster, lost, slow)
+    say("6 a replacement dies while joining", seconds)
+    assert told.heard("remove") and told.heard("drop"), "13: the leader says whom it took out"
+    assert 0 in told.values("timonel_quorum_margin"), "13: meanwhile none of the others may fail"
+    assert (cluster.record()["epoch"], cluster.record()["swarm_id"]) == (5, swarm), "nothing was recovered"
+    assert zones(cluster) == {"us-east-1a": 1, "us-east-1b": 1, "us-east-1c": 1}
+
+
+def a_follower_and_its_replacement_die(cluster: Lab, lost: str, slow: Callable[..., None]) -> float:
+    """Seconds until the cluster is whole again."""
     cluster.ec2.terminate_instances(InstanceIds=[lost])
     began = time.monotonic()
     slow("i-", "PutObject")
@@ -91,9 +110,7 @@ def a_joiner_dies(cluster: Lab, slow: Callable[..., None]) -> None:
     killed(cluster, replacement)
     slow()
     healed(cluster, [lost, replacement], 400)
-    say("6 a replacement dies while joining", time.monotonic() - began)
-    assert (cluster.record()["epoch"], cluster.record()["swarm_id"]) == (5, swarm), "nothing was recovered"
-    assert zones(cluster) == {"us-east-1a": 1, "us-east-1b": 1, "us-east-1c": 1}
+    return time.monotonic() - began
 
 
 def winner(cluster: Lab, epoch: int) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.sandbox.agent.lab import Lab
 from tests.sandbox.agent.report import say
+from tests.sandbox.agent.telling import Listener
 from tests.sandbox.agent.test_faults import healed, zones
 
 pytestmark = [pytest.mark.machines, pytest.mark.faults]
@@ -39,9 +40,14 @@ def test_two_of_three_managers_lost_at_once_then_told_to_go_then_not_wanted(lab:
     assert all(n == 1 for n in zones(cluster).values())
 
     pair = sorted(cluster.ledger())[:2]
-    for instance in pair:
-        cluster.asg.terminate_instance_in_auto_scaling_group(InstanceId=instance, ShouldDecrementDesiredCapacity=False)
-    say("6 two notices at once", healed(cluster, pair, 900))
+    with Listener(cluster) as told:
+        for instance in pair:
+            cluster.asg.terminate_instance_in_auto_scaling_group(
+                InstanceId=instance, ShouldDecrementDesiredCapacity=False
+            )
+        seconds = healed(cluster, pair, 900)
+    say("6 two notices at once", seconds)
+    assert told.heard("mark-leaving") and 1 in told.values("timonel_node_leaving"), "13: both say that they go"
     assert cluster.record()["epoch"] == 2, "the quorum was never given away"
 
     for zone in ("us-east-1b", "us-east-1c"):

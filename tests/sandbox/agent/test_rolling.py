@@ -10,6 +10,7 @@ import pytest
 from sandbox.machines import actions
 from tests.sandbox.agent.report import say
 from tests.sandbox.agent.served import SERVICE, Client, ServedLab, Watch
+from tests.sandbox.agent.telling import Listener
 from tests.sandbox.agent.test_faults import healed, zones
 from tests.sandbox.machines.rig import Machines
 
@@ -33,7 +34,7 @@ def test_workers_go_and_every_node_is_replaced_while_a_client_is_answered(serve:
 def scaled_in(cluster: ServedLab) -> None:
     """The group shrinks: Auto Scaling takes a worker out of the target group, the agents do the rest."""
     before = set(cluster.instances("worker"))
-    with Client(cluster) as client:
+    with Client(cluster) as client, Listener(cluster) as told:
         cluster.asg.update_auto_scaling_group(AutoScalingGroupName=cluster.worker_group, DesiredCapacity=2)
         cluster.wait(lambda: len(cluster.instances("worker", ("pending", "running"))) == 2, 240)
         left = list(before - set(cluster.instances("worker")))
@@ -41,6 +42,7 @@ def scaled_in(cluster: ServedLab) -> None:
         cluster.wait(lambda: cluster.healthy() == 2, 120, lambda: str(cluster.targets()))
     say("8 a worker scaled in", seconds, note=client.told())
     assert client.failures == [], client.failures
+    assert told.heard("drain") and 1 in told.values("timonel_node_leaving"), "13: the leader says whom it drains"
     assert_in_order(cluster)
 
 
@@ -48,7 +50,7 @@ def interrupted(cluster: ServedLab) -> None:
     """Two minutes' notice: out of the target group, drained, replaced, gone before EC2 takes it."""
     victim = next(i for i, state in sorted(cluster.targets().items()) if state == "healthy")
     began = time.monotonic()
-    with Client(cluster) as client:
+    with Client(cluster) as client, Listener(cluster) as told:
         actions.spot_notice(cluster.state, victim)
         cluster.wait(lambda: victim not in cluster.instances("worker"), 200)
         gone = time.monotonic() - began
@@ -58,6 +60,7 @@ def interrupted(cluster: ServedLab) -> None:
     say("8 a worker interrupted (spot notice)", seconds, note=f"gone after {gone:.0f} s; {client.told()}")
     assert gone < 120, "it left by itself before EC2 would have taken it"
     assert client.failures == [], client.failures
+    assert told.heard("mark-leaving") and 1 in told.values("timonel_node_leaving"), "13: it says that it had notice"
 
 
 def replaced(cluster: ServedLab) -> None:
@@ -66,7 +69,7 @@ def replaced(cluster: ServedLab) -> None:
     cluster.docker("config", "create", "kept", "/etc/hostname")
     groups = [*cluster.groups.values(), cluster.worker_group]
     began = time.monotonic()
-    with Client(cluster) as client, Watch(cluster) as watch:
+    with Client(cluster) as client, Watch(cluster) as watch, Listener(cluster) as told:
         for group in groups:
             cluster.replace(group)
         cluster.wait(
@@ -84,13 +87,15 @@ def replaced(cluster: ServedLab) -> None:
     assert zones(cluster) == {"us-east-1a": 1, "us-east-1b": 1, "us-east-1c": 1}
     assert "kept" in cluster.docker("config", "ls", "--format", "{{.Name}}").split()
     assert client.failures == [], client.failures
+    assert told.heard("admit") and told.heard("mark-leaving"), "13: each that comes and each that goes is told of"
+    assert 1 in told.values("timonel_node_leaving")
 
 
 def lost_meanwhile(cluster: ServedLab) -> None:
     """Another rolling update, and all managers are terminated at once in the middle of it."""
     old = list(cluster.instances())
     groups = [*cluster.groups.values(), cluster.worker_group]
-    with Client(cluster) as client:
+    with Client(cluster) as client, Listener(cluster) as told:
         for group in groups:
             cluster.replace(group)
         cluster.wait(lambda: len(cluster.ledger()) > 3, 240, lambda: str(cluster.ledger()))
@@ -104,6 +109,8 @@ def lost_meanwhile(cluster: ServedLab) -> None:
     say("9 all managers lost during a rolling update, to the update's end", seconds, note=client.told())
     assert cluster.record()["epoch"] == 2, "recovered once"
     assert "kept" in cluster.docker("config", "ls", "--format", "{{.Name}}").split()
+    assert told.heard("restore", "restored") and max(told.values("timonel_recovered_timestamp_seconds")) > 0, "13"
+    assert max(told.values("timonel_epoch")) == 2, "13: its rise is an alert"
     # Auto Scaling goes on with the workers while the restored swarm may not know yet whom it counts as in service
     assert len(client.failures) < client.count / 10 and client.outage < 60, client.told()
 

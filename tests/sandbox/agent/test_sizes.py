@@ -15,6 +15,7 @@ from node_agent.records import RECORD
 from tests.sandbox.agent.lab import ZONES, Lab
 from tests.sandbox.agent.report import say
 from tests.sandbox.agent.served import Watch
+from tests.sandbox.agent.telling import Listener
 from tests.sandbox.agent.test_faults import healed
 from tests.sandbox.machines.rig import Machines
 
@@ -53,10 +54,13 @@ def test_sizes_change_live_and_a_bad_aws_makes_nothing_be_recovered(lab: Callabl
     lost = [i for i in cluster.ledger() if i != survivor]
     cluster.ec2.terminate_instances(InstanceIds=lost)
     note = "EC2 and Auto Scaling answer as of 15 s ago, and 3 of 10 answers are empty"
-    say("10 two of three managers lost", healed(cluster, lost, 600), note=note)
+    with Listener(cluster) as told:
+        seconds = healed(cluster, lost, 600)
+    say("10 two of three managers lost", seconds, note=note)
     faults()
     record = cluster.record()
     assert (record["epoch"], record["recovered"]["by"]) == (2, survivor), "recovered once, by the one that was left"
+    assert told.heard("recovered") and max(told.values("timonel_epoch")) == 2, "13: who recovered says so"
 
     resized(cluster, 1)
     assert cluster.record()["epoch"] == 2
@@ -66,7 +70,8 @@ def test_sizes_change_live_and_a_bad_aws_makes_nothing_be_recovered(lab: Callabl
 def resized(cluster: Lab, size: int, note: str = "", meanwhile: Callable[[Lab], None] | None = None) -> None:
     """Change the groups' sizes as the stack does, and wait until the cluster is whole; the quorum is watched."""
     before = len(cluster.ledger())
-    with Watch(cluster) if min(before, size) > 1 else nullcontext() as watch:
+    watched = Watch(cluster) if min(before, size) > 1 else nullcontext()
+    with watched as watch, Listener(cluster) as told:
         for zone, wanted in zip(ZONES, SPREAD[size], strict=True):
             cluster.asg.update_auto_scaling_group(AutoScalingGroupName=cluster.groups[zone], DesiredCapacity=wanted)
         if meanwhile:
@@ -78,6 +83,11 @@ def resized(cluster: Lab, size: int, note: str = "", meanwhile: Callable[[Lab], 
     if watch:
         assert watch.looks > 5 and watch.lost == [] and watch.silence < 45, f"quorum: {watch.lost}, {watch.silence}"
     say(f"10 managers {before} to {size}", seconds, note=note)
+    if size > before:
+        assert told.heard("admit"), "13: the leader says whom it lets in"
+    else:
+        assert told.heard("lift-protection") and 1 in told.values("timonel_node_leaving"), "13: and who shall go"
+    assert {before, size} <= told.values("timonel_managers") and size in told.values("timonel_managers_wanted")
 
 
 def containers_log(cluster: Lab) -> None:
@@ -113,13 +123,14 @@ def s3_away(cluster: Lab, faults: Callable[..., None]) -> None:
         return [v["VersionId"] for v in found]
 
     before, ids = versions(), sorted(cluster.instances())
-    with outage(faults), Watch(cluster) as watch:
+    with outage(faults), Watch(cluster) as watch, Listener(cluster) as told:
         time.sleep(AWAY)
     seconds = cluster.wait_whole(240)
     note = f"away for {AWAY:.0f} s; nobody lost, nothing recovered, the record unchanged"
     say("10 S3 away, whole again after its return", seconds, note=note)
     assert watch.lost == [] and watch.silence < 45, "the swarm lives without S3"
     assert versions() == before and sorted(cluster.instances()) == ids
+    assert "away" in told.outcomes() and max(told.values("timonel_aws_unanswered_passes")) > 1, "13: S3 is missed"
 
 
 @contextmanager
