@@ -31,10 +31,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_unconfigure() -> None:
     """Whatever ended the run, no sandbox outlives it."""
-    if not records.is_worker() and (started := records.read("sandbox")):
+    if not records.is_worker() and (started := records.sandboxes()):
         from tests.sandbox import rig
 
-        rig.end({record["folder"] for record in started})
+        rig.end(started)
 
 
 def pytest_terminal_summary() -> None:

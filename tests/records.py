@@ -16,6 +16,8 @@ from typing import Any
 RUNS = Path(__file__).parents[1] / ".timonel" / "runs"
 NAME = "TIMONEL_TEST_RUN"
 """Environment variable with the run's name."""
+CONTROLLER = "TIMONEL_TEST_CONTROLLER"
+"""Environment variable with the process that leads: two commands may share a run, each with workers of its own."""
 WORKER = "PYTEST_XDIST_WORKER"
 """Set by pytest-xdist in each of its workers."""
 
@@ -23,6 +25,8 @@ WORKER = "PYTEST_XDIST_WORKER"
 def begin() -> None:
     """Name the run, unless whoever started this process did."""
     os.environ.setdefault(NAME, f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}")
+    if not is_worker():
+        os.environ[CONTROLLER] = str(os.getpid())
 
 
 def is_worker() -> bool:
@@ -37,6 +41,16 @@ def add(kind: str, **content: Any) -> None:
     record = {"kind": kind, "at": time.time(), "load": os.getloadavg()[0], **content}
     with file.open("a") as lines:
         lines.write(json.dumps(record) + "\n")
+
+
+def started_here(folder: Path) -> None:
+    """Remember a sandbox that a process of this command starts."""
+    add("sandbox", folder=str(folder), controller=os.environ.get(CONTROLLER))
+
+
+def sandboxes() -> set[str]:
+    """Folders of every sandbox that this command's processes started."""
+    return {record["folder"] for record in read("sandbox") if record["controller"] == os.environ.get(CONTROLLER)}
 
 
 def read(*kinds: str) -> list[dict[str, Any]]:

@@ -94,7 +94,7 @@ class Sandbox:
         plugins = os.environ.get("TIMONEL_PLUGINS", "stand-in")
         machines = [] if "--machines" in arguments else ["--no-machines"]
         kubernetes = [] if "--kubernetes" in arguments else ["--no-kubernetes"]
-        records.add("sandbox", folder=str(self.state.folder))
+        records.started_here(self.state.folder)
         return self.cli("up", "--plugins", plugins, *machines, *kubernetes, *arguments).ok()
 
     def exec(self, *command: str, cwd: Path = CHECKOUT, seconds: float = SECONDS) -> Finished:
