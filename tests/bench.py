@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sandbox.state import CHECKOUT
+from tests import records
 from tests.sandbox.rig import Project, Sandbox, Stack, clone
 from tests.sandbox.shapes import dev
 
@@ -50,6 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=RUNS, help=f"runs per figure (default {RUNS})")
     runs = parser.parse_args().runs
+    records.begin()  # the rig keeps records of a run
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # so that the sandbox below goes too
     console = Console()
     with tempfile.TemporaryDirectory() as folder:
