@@ -28,7 +28,11 @@ def test_a_first_preview_asks_for_the_same_resources(engine: Engine, stack: str)
 
 def test_every_resource_belongs_to_a_component(ran: Engine) -> None:
     top = {r.typ for r in ran.resources if STACK_TYPE in r.parent}
-    wanted = {"timonel:index:Network", "timonel:index:SwarmCluster", "timonel:index:Protection"}
+    clusters = {
+        "swarm": {"timonel:index:SwarmCluster"},
+        "eks": {"timonel:index:EksCluster", "timonel:index:EksSystem", "pulumi:providers:kubernetes"},
+    }
+    wanted = {"timonel:index:Network", "timonel:index:Protection", *clusters[kind_of(ran)]}
     if is_watched(ran):
         wanted |= {"timonel:index:MonitoringStack", "pulumi:providers:docker"}
     assert top == wanted
@@ -60,14 +64,16 @@ def test_no_secret_is_exported_or_declared_in_plain_text(ran: Engine) -> None:
 
 
 def test_the_operator_s_credentials_are_secret(ran: Engine) -> None:
-    names = ["dockerCaCertificate", "dockerClientCertificate", "dockerClientPrivateKey"]
+    docker = ["dockerCaCertificate", "dockerClientCertificate", "dockerClientPrivateKey"]
+    names = docker if kind_of(ran) == "swarm" else ["kubeconfig"]
     for name in [*names, "monitoringPassword"] if is_watched(ran) else names:
         assert is_secret(ran.stack_outputs[name]), name
 
 
 def test_outputs_are_those_that_the_docs_name(ran: Engine) -> None:
     page = (ROOT / "docs" / "stacks.md").read_text().partition("## Outputs")[2]
-    rows = [row for row in page.splitlines() if "`kind: eks`" not in row]
+    others = [f"`kind: {kind}`" for kind in ("swarm", "eks") if kind != kind_of(ran)]
+    rows = [row for row in page.splitlines() if not any(other in row for other in others)]
     cells = " ".join(row.rpartition("|")[0].rpartition("|")[2] for row in rows).replace(",", " ").replace(";", " ")
     named = {word.strip("`") for word in cells.split() if word.startswith("`")}
     publishes = "publishedPorts" in stack_config(ran.stack)["timonel:cluster"]
@@ -190,6 +196,11 @@ def test_only_the_settings_read_pulumi_s_configuration() -> None:
 def _reads_config(path: Path) -> bool:
     text = path.read_text()
     return "pulumi.Config(" in text or "pulumi.runtime.config" in text or "pulumi.runtime import config" in text
+
+
+def kind_of(ran: Engine) -> str:
+    """The stack's orchestrator."""
+    return str(stack_config(ran.stack)["timonel:cluster"]["kind"])
 
 
 def is_watched(ran: Engine) -> bool:
