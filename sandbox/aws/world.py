@@ -21,6 +21,7 @@ class Settings:
         warmup: upper bound for the instance warm-up of a refresh (AWS: the group's 300 s grace period by default).
         launch_retry: between attempts to launch where there was no capacity.
         enforce: services (as signed) whose calls by an instance's role are refused when its policies do not allow them.
+        cloud_controllers: whether the stand-ins for AWS's controllers in EKS clusters work (false: as dead).
         terminated_visible: how long terminated instances are described (AWS: about an hour).
     """
 
@@ -31,6 +32,7 @@ class Settings:
     warmup: float = 5.0
     launch_retry: float = 5.0
     terminated_visible: float = 3600.0
+    cloud_controllers: bool = True
     enforce: list[str] = field(default_factory=lambda: ["s3", "secretsmanager"])
 
 

@@ -21,6 +21,7 @@ import requests
 
 from sandbox.kubernetes import access, nodes
 from sandbox.kubernetes.client import Client
+from sandbox.kubernetes.controllers.keeper import CloudControllers
 from sandbox.kubernetes.plane import Plane, Spec
 from sandbox.processes import start_time
 from sandbox.state import write_json
@@ -67,6 +68,7 @@ def main(path: Path) -> int:
 def _serve(plane: Plane, api: str) -> None:
     client = Client(plane.session(), plane.endpoint)
     bindings, kept, prepared = access.Bindings(client), nodes.Nodes(client), False
+    controllers = CloudControllers(client, plane.spec.folder, api)
     report: dict[str, Any] = {"endpoint": plane.endpoint, "ca": plane.ca_data, "nodes": []}
     unheard = 0
     while unheard < PATIENCE:
@@ -82,6 +84,7 @@ def _serve(plane: Plane, api: str) -> None:
             bindings.keep((g["policy"], g["namespace"]) for g in wanted["grants"])
             report["nodes"] = kept.keep(wanted["nodes"])
             nodes.run_pods(client, report["nodes"])
+            controllers.keep()
         except requests.RequestException as error:
             unheard += isinstance(error, requests.ConnectionError)
             print(f"{time.strftime('%H:%M:%S')} {error}", file=sys.stderr)  # the next round tries again
