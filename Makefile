@@ -75,8 +75,8 @@ leaks: setup ## what is still there in the sandbox's AWS; exit 1 when something 
 	$(SANDBOX) leaks
 
 test: setup ## lint and every test; boots hosts where this machine can
-# On a fresh machine both take minutes: the one computes, the other mostly downloads.
-	$(MAKE) --no-print-directory -j2 lint images
+# On a fresh machine each takes minutes, and no test shall have to wait for it: mypy computes while images download.
+	$(MAKE) --no-print-directory -j2 lint images kubernetes
 	$(PYTHON) -m pytest $(SIDE_BY_SIDE)
 
 faults: export TIMONEL_TEST_RUN := $(shell date -u +%Y%m%d-%H%M%S)
@@ -99,6 +99,10 @@ images: setup ## what hosts boot from and pull, ahead of time (minutes, once per
 	  $(PYTHON) -m sandbox.machines.image; \
 	  $(PYTHON) -m sandbox.machines.standins; \
 	fi
+
+.PHONY: kubernetes
+kubernetes: setup ## the programs of the sandbox's EKS control planes, ahead of time (minutes, once per machine)
+	@$(PYTHON) -m sandbox.kubernetes build
 
 golden: setup ## write the golden files anew; read the diff before you commit it
 	UPDATE_GOLDEN=1 $(PYTHON) -m pytest -q -m "$(QUICK)"
