@@ -51,23 +51,22 @@ class Lab:
             for i, zone in enumerate("ab")
         ]
         self.said: list[str] = []
-        self._role()
         self._cluster()
 
-    def _role(self) -> None:
-        trust = {
-            "Version": "2012-10-17",
-            "Statement": [
-                {"Effect": "Allow", "Principal": {"Service": "eks.amazonaws.com"}, "Action": "sts:AssumeRole"}
-            ],
+    def _role(self, service: str) -> str:
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": f"{service}.amazonaws.com"},
+            "Action": "sts:AssumeRole",
         }
-        made = self.sandbox.client("iam").create_role(RoleName=self.name, AssumeRolePolicyDocument=json.dumps(trust))
-        self.role = made["Role"]["Arn"]
+        trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        made = self.sandbox.client("iam").create_role(RoleName=f"{self.name}-{service}", AssumeRolePolicyDocument=trust)
+        return str(made["Role"]["Arn"])
 
     def _cluster(self) -> None:
         self.eks.create_cluster(
             name=self.name,
-            roleArn=self.role,
+            roleArn=self._role("eks"),
             resourcesVpcConfig={"subnetIds": self.subnets},
             accessConfig={"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": False},
             bootstrapSelfManagedAddons=False,
@@ -97,6 +96,29 @@ class Lab:
     def controllers(self, *, alive: bool) -> None:
         """Let the cloud's controllers work or not."""
         self.sandbox.control("PUT", "settings", {"cloud_controllers": alive})
+
+    def node(self) -> None:
+        """A node, once it is ready."""
+        self.eks.create_nodegroup(
+            clusterName=self.name,
+            nodegroupName="n",
+            nodeRole=self._role("ec2"),
+            subnets=self.subnets,
+            scalingConfig={"minSize": 1, "maxSize": 1, "desiredSize": 1},
+        )
+        until("a node joined", lambda: self.api.request("GET", "/api/v1/nodes")["items"])
+
+    def deployment(self, name: str, claim: str) -> str:
+        """A Deployment of one pod that mounts a claim, once its pod runs. Returns its path."""
+        labels = {"app": name}
+        mount = {"name": "data", "persistentVolumeClaim": {"claimName": claim}}
+        pod = {"containers": [{"name": "main", "image": "busybox"}], "volumes": [mount]}
+        template = {"metadata": {"labels": labels}, "spec": pod}
+        spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
+        folder = "/apis/apps/v1/namespaces/default/deployments"
+        self.make(folder, {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec})
+        until(f"a pod of {name} runs", lambda: (self.get(f"{folder}/{name}") or {})["status"].get("readyReplicas"))
+        return f"{folder}/{name}"
 
     def make(self, path: str, thing: dict[str, Any]) -> None:
         """Create an object."""

@@ -92,6 +92,22 @@ def test_a_dead_api_server_does_not_stop_it_and_a_volume_of_unknown_policy_is_ke
     assert volume in {v["VolumeId"] for v in lab.ec2.describe_volumes()["Volumes"]}
 
 
+def test_what_mounts_a_claim_goes_from_its_topmost_owner_down(lab: Lab) -> None:
+    lab.node()
+    lab.storage_class("gp3", "Delete")
+    volume = lab.claim("scratch", "gp3")
+    path = lab.deployment("shop", "scratch")
+    said = lab.teardown()
+    assert "Deployment default/shop was deleted: its pods used a volume that goes" in said
+    assert "PersistentVolumeClaim default/scratch" in said and lab.get(path) is None
+    assert volume not in {v["VolumeId"] for v in lab.ec2.describe_volumes()["Volumes"]}
+    lab.eks.delete_nodegroup(clusterName=lab.name, nodegroupName="n")
+    until("the node group is gone", lambda: not lab.eks.list_nodegroups(clusterName=lab.name)["nodegroups"])
+    lab.end()
+    assert "network interface eni-" in lab.sweep(), "the node left one"
+    assert _left(lab) == set()
+
+
 def test_retain_keeps_every_volume_and_fail_refuses_to_begin(lab: Lab) -> None:
     lab.service("web")
     lab.storage_class("gp3", "Delete")
