@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,45 +69,63 @@ def main() -> None:
 
 def measure(sandbox: Sandbox, folder: Path, runs: int, console: Console) -> list[tuple[str, Cost, str]]:
     """Every figure as (what, cost, ratio in words)."""
-    console.print("measuring the floor: an empty program")
     empty = Project(sandbox, folder / "empty", EMPTY).stack()
-    floor = median(runs, lambda: empty.preview().ok())
-    console.print("measuring starts and imports")
-    plugins = {name: median(runs, lambda name=name: start_of_plugin(sandbox, name)) for name in ("aws", "timonel")}
-    imports = median(runs, import_of_the_program)
     stack = dev_stack(sandbox, folder)
-    console.print("measuring previews, up and destroy of the dev stack")
+    console.print("measuring previews of an empty state")
     cold = once(lambda: stack.preview().ok())  # the clone has no compiled files yet
-    warm = median(runs, lambda: stack.preview().ok())
-    up = once(lambda: stack.up().ok())
-    count = len(stack.resources())
-    again = median(runs, lambda: stack.preview("--expect-no-changes").ok())
-    destroy = once(lambda: stack.destroy().ok())
+    count = sum(stack.preview().ok().changes.values())
     plain = Project(sandbox, folder / "plain", PLAIN.format(count=count)).stack()
-    as_many = median(runs, lambda: plain.preview().ok())
-    base = floor.seconds + max(plugin.seconds for plugin in plugins.values())
-
-    def ratio(cost: Cost) -> str:
-        return f"{cost.seconds / base:.2f} of floor + plugin start"
-
+    base: dict[str, Callable[[], object]] = {
+        "floor": lambda: empty.preview().ok(),
+        "aws": lambda: start_of_plugin(sandbox, "aws"),
+        "timonel": lambda: start_of_plugin(sandbox, "timonel"),
+    }
+    first = in_turns(
+        runs,
+        {
+            **base,
+            "warm": lambda: stack.preview().ok(),
+            "plain": lambda: plain.preview().ok(),
+            "imports": import_of_the_program,
+        },
+    )
+    console.print("measuring up, previews of a standing stack and destroy")
+    up = once(lambda: stack.up().ok())
+    second = in_turns(runs, {**base, "again": lambda: stack.preview("--expect-no-changes").ok()})
+    destroy = once(lambda: stack.destroy().ok())
     return [
-        ("floor: empty program, preview", floor, "1.0"),
-        ("aws plugin, start until it answers", plugins["aws"], ""),
-        ("timonel plugin, start until it answers", plugins["timonel"], ""),
-        (f"program of {count} VPCs and nothing else, preview", as_many, ratio(as_many)),
-        ("importing the program", imports, ""),
-        ("dev preview on empty state, cold", cold, ratio(cold)),
-        ("dev preview on empty state, warm", warm, f"{ratio(warm)} (aim 1.5)"),
-        ("dev preview of a standing stack, warm", again, ratio(again)),
+        ("floor: empty program, preview", first["floor"], "1.0"),
+        ("aws plugin, start until it answers", first["aws"], ""),
+        ("timonel plugin, start until it answers", first["timonel"], ""),
+        (f"program of {count} VPCs and nothing else, preview", first["plain"], ratio("plain", first)),
+        ("importing the program", first["imports"], ""),
+        ("dev preview on empty state, cold", cold, ""),
+        ("dev preview on empty state, warm", first["warm"], f"{ratio('warm', first)} (aim 1.5)"),
+        ("dev preview of a standing stack, warm", second["again"], ratio("again", second)),
         (f"dev up, {count} resources", up, f"{count / up.seconds:.1f} resources/s"),
         ("dev destroy", destroy, f"{count / destroy.seconds:.1f} resources/s"),
     ]
 
 
-def median(runs: int, action: Callable[[], object]) -> Cost:
-    """Medians of an action's costs."""
-    costs = [once(action) for _ in range(runs)]
-    return Cost(statistics.median(cost.seconds for cost in costs), statistics.median(cost.cpu for cost in costs))
+def in_turns(runs: int, actions: Mapping[str, Callable[[], object]]) -> dict[str, Cost]:
+    """Medians of each action's costs. They take turns, so that other work on the machine meets them all alike."""
+    costs: dict[str, list[Cost]] = {name: [] for name in actions}
+    for _ in range(runs):
+        for name, action in actions.items():
+            costs[name].append(once(action))
+    return {
+        name: Cost(statistics.median(cost.seconds for cost in each), statistics.median(cost.cpu for cost in each))
+        for name, each in costs.items()
+    }
+
+
+def ratio(name: str, costs: Mapping[str, Cost]) -> str:
+    """An action's seconds, and its processor time, to those of the floor and the slower plugin's start."""
+    plugin = max(costs["aws"].seconds, costs["timonel"].seconds)
+    plugin_cpu = max(costs["aws"].cpu, costs["timonel"].cpu)
+    seconds = costs[name].seconds / (costs["floor"].seconds + plugin)
+    cpu = costs[name].cpu / (costs["floor"].cpu + plugin_cpu)
+    return f"{seconds:.2f} of floor + plugin start; CPU {cpu:.2f}"
 
 
 def once(action: Callable[[], object]) -> Cost:
