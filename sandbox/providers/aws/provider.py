@@ -282,7 +282,7 @@ def preview(run: Run) -> dict[str, Any]:
     for name, known in outputs.items():
         given = run.inputs.get(name)
         if given is not None:
-            state[name] = given
+            state[name] = _with_what_aws_added(given, run.state.get(name), run.old.get(name))
         elif not run.state and known["required"]:
             state[name] = values.UNKNOWN
         elif name in run.changed and name not in run.inputs:
@@ -294,3 +294,10 @@ def preview(run: Run) -> dict[str, Any]:
     if "region" in outputs:
         state["region"] = run.region
     return state
+
+
+def _with_what_aws_added(given: Any, was: Any, asked: Any) -> Any:
+    """An object as it will be: what nobody asked for and AWS gave (a cluster's own security group) stays known."""
+    if not isinstance(given, dict) or not isinstance(was, dict) or not isinstance(asked, dict):
+        return given
+    return {**{key: value for key, value in was.items() if key not in asked}, **given}
