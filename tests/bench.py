@@ -71,6 +71,7 @@ def measure(sandbox: Sandbox, folder: Path, runs: int, console: Console) -> list
     """Every figure as (what, cost, ratio in words)."""
     empty = Project(sandbox, folder / "empty", EMPTY).stack()
     stack = dev_stack(sandbox, folder)
+    eks = Stack(sandbox, stack.folder, "eks")
     console.print("measuring previews of an empty state")
     cold = once(lambda: stack.preview().ok())  # the clone has no compiled files yet
     count = sum(stack.preview().ok().changes.values())
@@ -80,11 +81,17 @@ def measure(sandbox: Sandbox, folder: Path, runs: int, console: Console) -> list
         "aws": lambda: start_of_plugin(sandbox, "aws"),
         "timonel": lambda: start_of_plugin(sandbox, "timonel"),
     }
+    of_eks: dict[str, Callable[[], object]] = {
+        "eks": lambda: start_of_plugin(sandbox, "eks"),
+        "kubernetes": lambda: start_of_plugin(sandbox, "kubernetes"),
+    }
     first = in_turns(
         runs,
         {
             **base,
+            **of_eks,
             "warm": lambda: stack.preview().ok(),
+            "eks stack": lambda: eks.preview().ok(),
             "plain": lambda: plain.preview().ok(),
             "imports": import_of_the_program,
         },
@@ -97,10 +104,13 @@ def measure(sandbox: Sandbox, folder: Path, runs: int, console: Console) -> list
         ("floor: empty program, preview", first["floor"], "1.0"),
         ("aws plugin, start until it answers", first["aws"], ""),
         ("timonel plugin, start until it answers", first["timonel"], ""),
+        ("eks plugin, start until it answers", first["eks"], ""),
+        ("kubernetes plugin, start until it answers", first["kubernetes"], ""),
         (f"program of {count} VPCs and nothing else, preview", first["plain"], ratio("plain", first)),
         ("importing the program", first["imports"], ""),
         ("dev preview on empty state, cold", cold, ""),
         ("dev preview on empty state, warm", first["warm"], f"{ratio('warm', first)} (aim 1.5)"),
+        ("eks preview on empty state, warm", first["eks stack"], f"{ratio('eks stack', first, *of_eks)} (aim 2)"),
         ("dev preview of a standing stack, warm", second["again"], ratio("again", second)),
         (f"dev up, {count} resources", up, f"{count / up.seconds:.1f} resources/s"),
         ("dev destroy", destroy, f"{count / destroy.seconds:.1f} resources/s"),
@@ -119,10 +129,11 @@ def in_turns(runs: int, actions: Mapping[str, Callable[[], object]]) -> dict[str
     }
 
 
-def ratio(name: str, costs: Mapping[str, Cost]) -> str:
-    """An action's seconds, and its processor time, to those of the floor and the slower plugin's start."""
-    plugin = max(costs["aws"].seconds, costs["timonel"].seconds)
-    plugin_cpu = max(costs["aws"].cpu, costs["timonel"].cpu)
+def ratio(name: str, costs: Mapping[str, Cost], *further: str) -> str:
+    """An action's seconds, and its processor time, to those of the floor and the slowest plugin's start."""
+    plugins = ("aws", "timonel", *further)
+    plugin = max(costs[each].seconds for each in plugins)
+    plugin_cpu = max(costs[each].cpu for each in plugins)
     seconds = costs[name].seconds / (costs["floor"].seconds + plugin)
     cpu = costs[name].cpu / (costs["floor"].cpu + plugin_cpu)
     return f"{seconds:.2f} of floor + plugin start; CPU {cpu:.2f}"
@@ -142,10 +153,8 @@ def _cpu() -> float:
 
 def start_of_plugin(sandbox: Sandbox, name: str) -> None:
     """Start a provider until it prints the port that it serves."""
-    command = {
-        "aws": [str(CHECKOUT / "sandbox/providers/bin/pulumi-resource-aws")],
-        "timonel": [sys.executable, str(CHECKOUT / "provider")],
-    }[name]
+    own = [sys.executable, str(CHECKOUT / "provider")]
+    command = own if name == "timonel" else [str(CHECKOUT / f"sandbox/providers/bin/pulumi-resource-{name}")]
     environment = sandbox.environment | {"AWS_ENDPOINT_URL": sandbox.endpoint}
     search = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
     with subprocess.Popen(
