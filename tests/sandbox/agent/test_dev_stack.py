@@ -58,6 +58,7 @@ def test_up_ends_with_a_swarm_that_answers_and_destroy_with_a_dead_manager_leave
     assert sorted(node["Spec"]["Role"] for node in found) == ["manager"] * 3 + ["worker"] * 2
     assert "refused" in nodes(booted, stack, tmp_path, known=False), "nobody gets in without a certificate"
     assert stack.preview("--expect-no-changes").ok().changed == {}, "a cluster that lives is no diff"
+    watched.wait_until_ready()
     wanted = {"node": 5, "cadvisor": 5, "dockerd": 5, "prometheus": 1, "alertmanager": 1}
 
     def up_by_job() -> dict[str, int]:

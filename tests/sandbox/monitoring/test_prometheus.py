@@ -31,8 +31,7 @@ def _stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 
 
 def test_up_ends_with_every_target_up_and_every_panel_showing_data(stack: Watched) -> None:
-    url = f"{stack.outputs['prometheusUrl']}/api/v1/status/buildinfo"
-    until("Prometheus is ready", lambda: stack.ask([(url, "")])[0][0] == 200, 60)
+    stack.wait_until_ready()
     wanted = {"node": 2, "cadvisor": 2, "dockerd": 2, "prometheus": 1, "alertmanager": 1}
 
     def all_up() -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from sandbox.state import CHECKOUT
-from tests.sandbox.machines.rig import Machines, booted
+from tests.sandbox.machines.rig import Machines, booted, until
 from tests.sandbox.rig import Stack, clone
 
 STACK = "monitored"
@@ -104,6 +104,18 @@ class Watched:
             str(ca), name, self.outputs["monitoringPassword"], str(questions),
         )  # fmt: skip
         return [(status, answer) for status, answer in json.loads(told.ok().out)]
+
+    def wait_until_ready(self) -> None:
+        """Until each of six connections reaches Prometheus.
+
+        Before the load balancer has seen one healthy target, it sends connections to every manager in turn.
+        """
+        url = f"{self.outputs['prometheusUrl']}/api/v1/status/buildinfo"
+
+        def answers() -> bool:
+            return all(self.ask([(url, "")])[0][0] == 200 for _ in range(6))
+
+        until("Prometheus answers whoever asks", answers, 60)
 
     def targets(self) -> list[dict[str, Any]]:
         """Prometheus' targets."""

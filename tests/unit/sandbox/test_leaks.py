@@ -136,7 +136,9 @@ def _one_of_everything(aws: Sandbox) -> None:
 
     allow = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
     iam, ec2, elb, kms, s3 = (aws.client(s) for s in ("iam", "ec2", "elbv2", "kms", "s3"))
-    iam.create_role(RoleName="r", AssumeRolePolicyDocument="{}", Tags=mine)
+    trust = {"Effect": "Allow", "Principal": {"Service": "eks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trusted = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument=trusted, Tags=mine)
     iam.create_policy(PolicyName="p", PolicyDocument=json.dumps(allow), Tags=mine)
     iam.create_instance_profile(InstanceProfileName="ip", Tags=mine)
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16", TagSpecifications=tagged("vpc"))["Vpc"]["VpcId"]
