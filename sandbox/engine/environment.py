@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from sandbox.engine.plugins import STAND_INS
+from sandbox.kubernetes import build
 from sandbox.state import CHECKOUT, State, read_json, write
 
 FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE")
@@ -65,8 +66,9 @@ def variables(state: State, base: dict[str, str] | None = None) -> dict[str, str
     if engine:
         environment["TIMONEL_PULUMI"] = engine
         first.append(str(Path(engine).parent))
-    rest = [p for p in environment.get("PATH", "").split(os.pathsep) if p and p not in first]
-    environment["PATH"] = os.pathsep.join([*first, *rest])
+    rest = [p for p in environment.get("PATH", "").split(os.pathsep) if p and p not in (*first, str(build.folder()))]
+    # kubectl, for who has none of their own; there once the sandbox's Kubernetes is built
+    environment["PATH"] = os.pathsep.join([*first, *rest, str(build.folder())])
     return environment
 
 

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.kubernetes import build
 from tests.sandbox.rig import Sandbox, Stack, clone
 
 pytestmark = pytest.mark.sandbox
@@ -52,7 +51,7 @@ def kubectl(stack: Stack, tmp_path: Path, *arguments: str, **environment: str) -
     config = tmp_path / "kubeconfig"
     config.write_text(stack.outputs(secrets=True)["kubeconfig"])
     words = ["env", f"KUBECONFIG={config}", *[f"{key}={value}" for key, value in environment.items()]]
-    done = stack.sandbox.exec(*words, str(build.ensure() / "kubectl"), *arguments)
+    done = stack.sandbox.exec(*words, "kubectl", *arguments)
     return subprocess.CompletedProcess(list(arguments), done.code, done.out, done.err)
 
 
