@@ -18,6 +18,7 @@ SECONDS = {
     "tests/sandbox/agent/test_more_faults.py": 350,
     "tests/sandbox/agent/test_init_winner.py": 350,
     "tests/sandbox/agent/test_majority.py": 300,
+    "tests/sandbox/eks/test_eks.py": 250,
     "tests/sandbox/test_every_shape.py": 220,
     "tests/sandbox/agent/test_zones.py": 200,
     "tests/sandbox/machines/test_hosts.py": 180,

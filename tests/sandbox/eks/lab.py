@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeVar
@@ -32,6 +35,19 @@ def until(what: str, condition: Callable[[], Value], seconds: float = SECONDS) -
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         time.sleep(0.3)
     return found
+
+
+@contextmanager
+def frozen_api_server(sandbox: Sandbox, cluster: str) -> Iterator[None]:
+    """The API server's process stopped: connections are taken and nothing is answered."""
+    [record] = sandbox.state.folder.rglob(f"{cluster}/processes.json")
+    pid = json.loads(record.read_text())["kube-apiserver"]["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):  # its cluster may have been deleted
+            os.kill(pid, signal.SIGCONT)
 
 
 class Lab:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.sandbox.eks.lab import frozen_api_server
 from tests.sandbox.rig import Sandbox, Stack, clone
 
 pytestmark = pytest.mark.sandbox
@@ -20,6 +21,9 @@ NAME = "eks"
 CLUSTER = "aws:eks/cluster:Cluster"
 ADDON = "aws:eks/addon:Addon"
 GROUP = "aws:eks/nodeGroup:NodeGroup"
+CLUSTER_NAME = "timonel-eks-eks"
+SHOP = Path(__file__).parent / "shop.yaml"
+"""A shop with a volume, behind a load balancer of its Service and one of its Ingress."""
 SHAPE = yaml.safe_load((Path(__file__).parents[3] / "Pulumi.eks.yaml").read_text())["config"]
 
 
@@ -84,7 +88,7 @@ def test_the_state_holds_nothing_by_pulumi_eks_s_own_kubernetes_provider(standin
 def test_the_creator_is_an_admin_by_an_entry_alone(standing: Stack) -> None:
     [cluster] = standing.resources(CLUSTER)
     assert cluster["outputs"]["accessConfig"]["bootstrapClusterCreatorAdminPermissions"] is False
-    entries = standing.sandbox.client("eks").list_access_entries(clusterName="timonel-eks-eks")["accessEntries"]
+    entries = standing.sandbox.client("eks").list_access_entries(clusterName=CLUSTER_NAME)["accessEntries"]
     assert len([arn for arn in entries if ":role/" not in arn]) == 1, entries
 
 
@@ -131,16 +135,54 @@ def test_a_version_bump_goes_control_plane_add_ons_nodes(standing: Stack) -> Non
 
 def test_after_aws_upgraded_the_cluster_up_says_so_and_leaves_it(standing: Stack) -> None:
     eks = standing.sandbox.client("eks")
-    eks.update_cluster_version(name="timonel-eks-eks", version="1.36")
-    eks.get_waiter("cluster_active").wait(name="timonel-eks-eks", WaiterConfig={"Delay": 1})
+    eks.update_cluster_version(name=CLUSTER_NAME, version="1.36")
+    eks.get_waiter("cluster_active").wait(name=CLUSTER_NAME, WaiterConfig={"Delay": 1})
     done = standing.up().ok()
     assert "AWS has upgraded it" in done.finished.text
     assert done.changed == {}
-    assert eks.describe_cluster(name="timonel-eks-eks")["cluster"]["version"] == "1.36"
+    assert eks.describe_cluster(name=CLUSTER_NAME)["cluster"]["version"] == "1.36"
 
 
-def test_destroy_leaves_nothing(standing: Stack) -> None:
-    done = standing.destroy(seconds=900).ok()
+def fill(stack: Stack, tmp_path: Path) -> None:
+    """Make what AWS' controllers make things for: load balancers of a Service and an Ingress, a volume that is used."""
+    assert kubectl(stack, tmp_path, "apply", "-f", str(SHOP)).returncode == 0
+    for what, condition in {
+        "service/shop": "jsonpath={.status.loadBalancer.ingress}",
+        "ingress/shop": "jsonpath={.status.loadBalancer.ingress}",
+        "deployment/shop": "condition=Available",
+        "pvc/shop": "jsonpath={.status.phase}=Bound",
+    }.items():
+        done = kubectl(stack, tmp_path, "wait", what, f"--for={condition}", "--timeout=120s")
+        assert done.returncode == 0, done.stderr
+
+
+def destroyed(stack: Stack) -> str:
+    """What a plain destroy said; held against the order, and against what `leaks` finds."""
+    done = stack.destroy(seconds=900).ok()
     types = [s["type"] for s in done.steps]
     assert types.index("timonel:index:EksTeardown") < types.index(CLUSTER) < types.index("timonel:index:EksSweep")
+    assert stack.resources() == []
+    return done.finished.text
+
+
+def test_destroy_leaves_nothing_of_what_controllers_made(standing: Stack, tmp_path: Path) -> None:
+    fill(standing, tmp_path)
+    said = destroyed(standing)
+    for gone in ("Service default/shop", "Ingress default/shop", "PersistentVolumeClaim default/shop"):
+        assert gone in said, said
     standing.sandbox.cli("leaks").ok()
+
+
+def test_destroy_ends_with_a_dead_api_server_and_names_the_volume_that_it_kept(standing: Stack, tmp_path: Path) -> None:
+    config = shape(version="1.35")
+    config["timonel:cluster"]["system"] = {"teardownTimeoutSeconds": 60}
+    configure(standing, config)
+    standing.up(seconds=900).ok()
+    fill(standing, tmp_path)
+    with frozen_api_server(standing.sandbox, CLUSTER_NAME):
+        said = destroyed(standing)
+    assert "only AWS was searched" in said
+    report = json.loads(standing.sandbox.cli("leaks", "--json").ok().out)
+    [kept] = report["kept"]
+    assert kept["kind"] == "volume", "whether its data may go, only the API server could have said"
+    assert kept["id"] in said

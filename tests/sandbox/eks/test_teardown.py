@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
-import os
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from provider.errors import ProviderError
-from tests.sandbox.eks.lab import Lab, until
+from tests.sandbox.eks.lab import Lab, frozen_api_server, until
 from tests.sandbox.rig import Sandbox
 
 pytestmark = pytest.mark.sandbox
@@ -83,7 +79,7 @@ def test_a_dead_api_server_does_not_stop_it_and_a_volume_of_unknown_policy_is_ke
     volume = lab.claim("scratch", "gp3")
     lab.controllers(alive=False)
     begun = time.monotonic()
-    with _frozen_api_server(lab):
+    with frozen_api_server(lab.sandbox, lab.name):
         said = lab.teardown(seconds=30)
     assert time.monotonic() - begun < 180, "three attempts to connect of 5 s each are the longest that nothing happens"
     assert "only AWS was searched" in said
@@ -152,18 +148,6 @@ def test_deletion_protection_of_the_cluster_stops_it_before_anything_is_deleted(
     assert lab.get(path) is not None
     lab.eks.update_cluster_config(name=lab.name, deletionProtection=False)
     until("unprotected", lambda: lab.described["status"] == "ACTIVE")
-
-
-@contextmanager
-def _frozen_api_server(lab: Lab) -> Iterator[None]:
-    """The API server's process stopped: connections are taken and nothing is answered."""
-    [record] = lab.sandbox.state.folder.rglob(f"{lab.name}/processes.json")
-    pid = json.loads(record.read_text())["kube-apiserver"]["pid"]
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def _is_blocked(lab: Lab, path: str) -> bool:
