@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import requests
@@ -206,8 +205,3 @@ def control(record: dict[str, Any], method: str, path: str, content: Any = None)
     if not answer.ok:
         raise RuntimeError(f"{method} {url}: {body.get('error')}")
     return body
-
-
-def read_log(path: Path, lines: int) -> list[str]:
-    """The last lines of a log."""
-    return path.read_text(errors="replace").splitlines()[-lines:] if path.exists() else []

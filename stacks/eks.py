@@ -92,6 +92,8 @@ class Eks:
             enable_server_side_apply=True,
             # What is in a cluster that is gone is gone too.
             delete_unreachable=True,
+            # It calls the API when it is configured and remembers a refusal: not before the access entries are there.
+            opts=pulumi.ResourceOptions(depends_on=cluster.ready),
         )
         system_args: Any = {
             **Eks._system_args(settings),

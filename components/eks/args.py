@@ -158,7 +158,8 @@ class EksClusterArgs(TypedDict):
     log_retention_days: NotRequired[int]
     """Days that CloudWatch Logs keeps them. Default 90."""
     service_cidr: NotRequired[str]
-    """Range of the services' addresses, /12 to /24. A change replaces the cluster. Default: ``172.20.0.0/16``, or
+    """Range of the services' addresses, /12 to /24. Cannot be changed while the cluster stands: EKS would need
+    another one, and refuses to delete one that has node groups. Default: ``172.20.0.0/16``, or
     ``10.100.0.0/16`` where the VPC meets that."""
     enable_secrets_key: NotRequired[bool]
     """Encrypt Kubernetes secrets under a KMS key of the account, not AWS's. AWS cannot take it back. Default true."""

@@ -52,7 +52,7 @@ def check(args: EksClusterArgs, default_name: str, today: datetime.date) -> EksP
     _check_service_cidr(made)
     _check_secrets_key(made)
     _check_admins(made.admins)
-    _check_access_entries(made.access_entries)
+    _check_access_entries(made.access_entries, made.admins or [])
     _check_auto_mode(made)
     pool_checks.check(made.pools)
     _check_addons(made)
@@ -100,6 +100,14 @@ def check_upgrade(wanted: str, running: str | None) -> str | None:
             f"is not taken back. Set version to {running} to bring these up to it."
         )
     return None
+
+
+def is_there(wanted: str, running: str | None) -> bool:
+    """Whether the cluster runs the wanted version or a later one: then EKS is not asked for it, which it would refuse.
+
+    Pulumi's state may still hold an earlier one, when AWS upgraded the cluster.
+    """
+    return running is not None and versions.minor(wanted) <= versions.minor(running)
 
 
 def warnings(made: EksPlan, today: datetime.date) -> list[str]:
@@ -236,8 +244,9 @@ def check_principal(path: str, arn: str) -> None:
         raise InputError(path, arn, "be an ARN such as arn:aws:iam::123456789012:role/admin", reason)
 
 
-def _check_access_entries(entries: Sequence[AccessEntryArgs]) -> None:
+def _check_access_entries(entries: Sequence[AccessEntryArgs], admins: Sequence[str]) -> None:
     names: list[str] = []
+    principals = list(admins)
     for index, entry in enumerate(entries):
         path = f"access_entries[{index}]"
         _check_resource_name(f"{path}.name", entry["name"], names)
@@ -245,6 +254,10 @@ def _check_access_entries(entries: Sequence[AccessEntryArgs]) -> None:
         arn = entry["principal_arn"]
         if isinstance(arn, str):
             check_principal(f"{path}.principal_arn", arn)
+            if arn in principals:
+                reason = "EKS has one entry for each principal, those of admins included."
+                raise InputError(f"{path}.principal_arn", arn, "be named once", reason)
+            principals.append(arn)
         if entry.get("namespaces") and "policy" not in entry:
             reason = "They say where it holds."
             raise InputError(f"{path}.namespaces", entry["namespaces"], "be left out without policy", reason)

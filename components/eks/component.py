@@ -64,14 +64,15 @@ class EksCluster(pulumi.ComponentResource):
         self._access = args.get("access", AwsAccessArgs(region=self._place.region))
         lookups.check_instance_types(self._plan, self._place.region, self._lookup)
         admins = self._find_admins()
-        ahead = checks.check_upgrade(self._plan.version, lookups.running_version(self._plan.cluster_name, self._lookup))
+        running = lookups.running_version(self._plan.cluster_name, self._lookup)
+        ahead = checks.check_upgrade(self._plan.version, running)
         for warning in [*checks.warnings(self._plan, today), *([ahead] if ahead else [])]:
             pulumi.log.warn(warning, self)
 
         sweep = self._create_sweep()
         logs = self._create_log_group(sweep)
         self._control_plane = self._create_control_plane(
-            [sweep, logs], self._create_key(), keep_version=ahead is not None
+            [sweep, logs], self._create_key(), keep_version=checks.is_there(self._plan.version, running)
         )
         # By name, not by an output: an update of the cluster makes its outputs unknown, and what needs a new name is
         # replaced. So the order must be said.

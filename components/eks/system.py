@@ -77,7 +77,9 @@ class EksSystem(pulumi.ComponentResource):
                 "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
             },
             provisioner=_AUTO_MODE_DRIVER if self._args.get("enable_auto_mode", False) else _DRIVER,
-            parameters=parameters(tags.common({})),
+            # Auto Mode's managed policies do not allow tags of ours on volumes (EKS User Guide, "Auto Mode cluster IAM
+            # role"): a claim would wait for ever. Its own tags tell whose they are.
+            parameters=parameters({} if self._args.get("enable_auto_mode", False) else tags.common({})),
             # A volume lies in one zone: it is made when the pod's is known.
             volume_binding_mode="WaitForFirstConsumer",
             allow_volume_expansion=True,

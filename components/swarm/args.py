@@ -85,6 +85,6 @@ class SwarmClusterArgs(TypedDict):
     """How Timonel's own provider reaches AWS; it does not follow ``aws.Provider``. Default: the region of the current
     ``aws`` provider and the usual credential chain."""
     readiness: NotRequired[ReadinessArgs]
-    """Default: no gate."""
+    """Default: a gate; ``up`` ends only when every node is healthy."""
     tags: NotRequired[dict[str, str]]
     """Tags for every resource, volumes and interfaces included. Default: none."""

@@ -19,6 +19,7 @@ CLOUD_FINALIZERS = frozenset(
     {
         "service.kubernetes.io/load-balancer-cleanup",
         "service.k8s.aws/resources",
+        "service.eks.amazonaws.com/resources",
         "ingress.k8s.aws/resources",
         "gateway.k8s.aws/alb",
         "gateway.k8s.aws/nlb",
@@ -27,8 +28,8 @@ CLOUD_FINALIZERS = frozenset(
         "karpenter.sh/termination",
     }
 )
-"""Finalizers that stand for a thing in AWS: of the cloud controller manager, the AWS Load Balancer Controller, the
-CSI provisioner and Karpenter. All others (pvc-protection, an operator's own) are never taken off."""
+"""Finalizers that stand for a thing in AWS: of the cloud controller manager, the AWS Load Balancer Controller, Auto
+Mode's, the CSI provisioner and Karpenter. All others (pvc-protection, an operator's own) are never taken off."""
 PROTECTION = frozenset({"kubernetes.io/pv-protection", "kubernetes.io/pvc-protection"})
 """Finalizers that Kubernetes' own controllers take off as soon as nothing uses the object."""
 _GROUP_FINALIZER = "group.ingress.k8s.aws/"

@@ -126,14 +126,14 @@ class Sweep:
         ]
         owned = []
         for chunk in _chunks(names):
-            for described in elb.describe_tags(LoadBalancerNames=chunk)["TagDescriptions"]:
+            for described in _described(lambda some: elb.describe_tags(LoadBalancerNames=some), chunk):
                 if self.owner.owns_balancer(tags_of(described["Tags"])):
                     owned.append(str(described["LoadBalancerName"]))
         return owned
 
     def _owned_arns(self, elb: Any, arns: list[str]) -> Iterator[str]:
         for chunk in _chunks(arns):
-            for described in elb.describe_tags(ResourceArns=chunk)["TagDescriptions"]:
+            for described in _described(lambda some: elb.describe_tags(ResourceArns=some), chunk):
                 if self.owner.owns_balancer(tags_of(described["Tags"])):
                     yield str(described["ResourceArn"])
 
@@ -150,8 +150,15 @@ class Sweep:
         return waiting
 
     def _unprotect(self, arn: str) -> None:
+        from botocore.exceptions import ClientError  # noqa: PLC0415
+
         elb = self.context.aws("elbv2")
-        attributes = elb.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]
+        try:
+            attributes = elb.describe_load_balancer_attributes(LoadBalancerArn=arn)["Attributes"]
+        except ClientError as error:
+            if error_code(error) in GONE:
+                return
+            raise
         if {"Key": "deletion_protection.enabled", "Value": "true"} in attributes:
             off = [{"Key": "deletion_protection.enabled", "Value": "false"}]
             elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=off)
@@ -276,6 +283,20 @@ class Sweep:
     def _in_vpc(self, *more: tuple[str, list[str]]) -> list[dict[str, Any]]:
         wanted = [("vpc-id", [self.owner.vpc_id]), *more]
         return [{"Name": name, "Values": values} for name, values in wanted]
+
+
+def _described(describe: Callable[[list[str]], Any], chunk: list[str]) -> Iterator[Any]:
+    """Tags of some load balancers or target groups; one that is gone fails the call for all, so then each is asked."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415
+
+    try:
+        yield from describe(chunk)["TagDescriptions"]
+    except ClientError as error:
+        if error_code(error) not in GONE:
+            raise
+        if len(chunk) > 1:
+            for one in chunk:
+                yield from _described(describe, [one])
 
 
 def _chunks(items: list[str]) -> Iterator[list[str]]:

@@ -15,7 +15,6 @@ DRIVER = "ebs.csi.aws.com"
 FINALIZER = "external-provisioner.volume.kubernetes.io/finalizer"
 PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
-DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 GIBIBYTE = 1024**3
 _UNITS = {"Ki": 1024, "Mi": 1024**2, "Gi": GIBIBYTE, "Ti": 1024**4, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 

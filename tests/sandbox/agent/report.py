@@ -100,7 +100,7 @@ def say(what: str, seconds: float, floor: str = "", note: str = "") -> None:
     """Record and print one fault.
 
     Args:
-        what: "<number in issue 4> <fault>", such as "2 leader lost".
+        what: "<number in docs/faults.md> <fault>", such as "2 leader lost".
         seconds: until the cluster was whole again.
         floor: name of the floor it is held against (`floor()` measures them).
         note: what else was seen, such as "0 of 900 requests failed".

@@ -38,7 +38,7 @@ dd if=/dev/zero of=/var/lib/docker/rest bs=1 count=4096 2>/dev/null || true
 
 
 def test_a_manager_that_breaks_comes_back_as_itself_or_is_replaced(lab: MakeLab) -> None:
-    """Issue 4, faults 3 and 13. Nothing is recovered, nobody is there twice."""
+    """Faults 3 and 13. Nothing is recovered, nobody is there twice."""
     cluster = lab(managers=3, workers=0)
     cluster.wait_whole(600)
     identities = node_ids(cluster)

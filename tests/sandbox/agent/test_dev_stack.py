@@ -44,7 +44,7 @@ def nodes(sandbox: Sandbox, stack: Stack, folder: Path, *, known: bool) -> Any:
 def test_up_ends_with_a_swarm_that_answers_and_destroy_with_a_dead_manager_leaves_nothing(
     booted: Machines, tmp_path: Path
 ) -> None:
-    """Issue 4, 1 and 14, and issue 5, 1, through Pulumi."""
+    """Faults 1 and 14 of docs/faults.md through Pulumi, with the stack's monitoring."""
     make_images()
     watched = Watched(booted, tmp_path, "dev")
     stack = watched.stack

@@ -24,7 +24,7 @@ MakeLab = Callable[..., Lab]
 
 
 def test_three_managers_heal_from_the_loss_of_one_and_of_all_and_go_without_flags(lab: MakeLab) -> None:
-    """Issue 4, faults 1, 2, 5 and 14, in the life of one cluster: forming it is the dearest part."""
+    """Faults 1, 2, 5 and 14, in the life of one cluster: forming it is the dearest part."""
     cluster = lab(managers=3, workers=2)
     say("1 formed: 3 managers, 2 workers", cluster.wait_whole(600), "five hosts by hand")
     assert sorted(z for z, n in zones(cluster).items() if n == 1) == ["us-east-1a", "us-east-1b", "us-east-1c"]

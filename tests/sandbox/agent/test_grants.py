@@ -1,4 +1,4 @@
-"""Issue 4, fault 12: every granted action was used by some test, or stands in the one list with its reason.
+"""Fault 12: every granted action was used by some test, or stands in the one list with its reason.
 
 That every call was allowed is held after each test, by the fixtures that make the clusters. This runs last: after the
 workers where they run side by side, as `make faults` does it.

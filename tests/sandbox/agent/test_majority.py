@@ -18,7 +18,7 @@ MakeLab = Callable[..., Lab]
 
 
 def test_three_of_five_managers_lost_at_once_and_again_with_a_survivor_cut_off(lab: MakeLab) -> None:
-    """Issue 4, fault 4. Two survivors that both force a new cluster would be a split that never converges."""
+    """Fault 4. Two survivors that both force a new cluster would be a split that never converges."""
     cluster = lab(managers=5, workers=1)
     cluster.wait_whole(600)
     cluster.docker("service", "create", "-d", "--name", "web", "--replicas", "2", "--constraint", "node.role==worker",

@@ -18,7 +18,7 @@ MakeLab = Callable[..., Lab]
 
 
 def test_two_of_three_managers_lost_at_once_then_told_to_go_then_not_wanted(lab: MakeLab) -> None:
-    """Issue 4, faults 4, 6 and 10: the survivor forces a new cluster of its own state, and nothing acknowledged is
+    """Faults 4, 6 and 10: the survivor forces a new cluster of its own state, and nothing acknowledged is
     lost; then two termination notices; then 3 managers become 1.
     """
     cluster = lab(managers=3, workers=1)

@@ -1,4 +1,4 @@
-"""Issue 4, fault 11: two clusters in one account and region; each role's credentials, taken from its hosts."""
+"""Fault 11: two clusters in one account and region; each role's credentials, taken from its hosts."""
 
 from __future__ import annotations
 

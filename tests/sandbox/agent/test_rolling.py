@@ -20,7 +20,7 @@ Serve = Callable[..., ServedLab]
 
 
 def test_workers_go_and_every_node_is_replaced_while_a_client_is_answered(serve: Serve, booted: Machines) -> None:
-    """Issue 4, faults 8 and 9, in the life of one cluster."""
+    """Faults 8 and 9, in the life of one cluster."""
     booted.control("PUT", "settings", {"warmup": 30})
     cluster = serve(managers=3, workers=3)
     say("1 formed, 3 managers and 3 workers", cluster.wait_whole(600))

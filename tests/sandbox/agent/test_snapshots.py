@@ -1,4 +1,4 @@
-"""Issue 4, fault 5, to the last word: what was written right before a snapshot is in it."""
+"""Fault 5, to the last word: what was written right before a snapshot is in it."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ MakeLab = Callable[..., Lab]
 
 
 def test_a_zone_cut_off_converges_and_a_lost_majority_that_ec2_denies_waits_for_a_human(lab: MakeLab) -> None:
-    """Issue 4, fault 7."""
+    """Fault 7."""
     cluster = lab(managers=3, workers=1)
     cluster.wait_whole(600)
     nodes = sorted(n["id"] for n in cluster.status()["nodes"])

@@ -133,7 +133,7 @@ def test_a_version_bump_goes_control_plane_add_ons_nodes(standing: Stack) -> Non
     assert standing.preview().ok().changed == {}
 
 
-def test_after_aws_upgraded_the_cluster_up_says_so_and_leaves_it(standing: Stack) -> None:
+def test_after_aws_upgraded_the_cluster_up_says_so_and_leaves_it_and_the_rest_follows(standing: Stack) -> None:
     eks = standing.sandbox.client("eks")
     eks.update_cluster_version(name=CLUSTER_NAME, version="1.36")
     eks.get_waiter("cluster_active").wait(name=CLUSTER_NAME, WaiterConfig={"Delay": 1})
@@ -141,6 +141,11 @@ def test_after_aws_upgraded_the_cluster_up_says_so_and_leaves_it(standing: Stack
     assert "AWS has upgraded it" in done.finished.text
     assert done.changed == {}
     assert eks.describe_cluster(name=CLUSTER_NAME)["cluster"]["version"] == "1.36"
+    configure(standing, shape(version="1.36"))
+    done = standing.up(seconds=900).ok()
+    assert {s["type"] for s in done.steps} >= {ADDON, GROUP}, "what up advised: nodes and add-ons follow"
+    assert done.of(CLUSTER) == [], "EKS refuses the version that runs"
+    assert standing.preview().ok().changed == {}
 
 
 def fill(stack: Stack, tmp_path: Path) -> None:

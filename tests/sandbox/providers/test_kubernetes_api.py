@@ -16,10 +16,7 @@ from sandbox.providers.serve import InitError, ProviderError
 from tests.sandbox.providers.control_plane import ControlPlane
 from tests.unit.providers.plain_driver import Engine, Resource
 
-pytestmark = [
-    pytest.mark.sandbox,
-    pytest.mark.skipif(not build.built(), reason="run: python -m sandbox.kubernetes build"),
-]
+pytestmark = pytest.mark.sandbox
 
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
@@ -32,6 +29,7 @@ CRON_TAB = "kubernetes:stable.example.com/v1:CronTab"
 
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    build.ensure()  # minutes, once for a machine
     running = ControlPlane(tmp_path_factory.mktemp("kubernetes"))
     try:
         running.start()
