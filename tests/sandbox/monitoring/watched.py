@@ -69,6 +69,7 @@ class Watched:
             found["timonel:monitoring"] |= {"kind": kind, **settings}
 
         self.edit(change)
+        vars(self).pop("outputs", None)  # a backend that comes back has another password
 
     def on_manager(self, script: str) -> str:
         """What a shell script prints on the first manager on which it succeeds."""
