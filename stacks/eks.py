@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
+from stacks.networks import made_args, planned_args
 from stacks.outputs import ClusterOutputs
 from stacks.settings import EksSettings, Settings
 
@@ -44,9 +45,8 @@ class Eks:
         from components.errors import InputError  # noqa: PLC0415
 
         checks.check_zone_count("network.zone_count", network["zone_count"])
-        shared = ("cidr", "zones", "has_internet_egress", "interface_endpoints")
         without_ids = {"vpc_id": "", "private_subnet_ids": None}
-        args = Eks._args(settings, {**without_ids, **{key: network[key] for key in shared}})
+        args = Eks._args(settings, {**without_ids, **planned_args(network)})
         today = datetime.datetime.now(datetime.UTC).date()
         plan = checks.check(args, plans.default_name(NAME), today)
         try:
@@ -71,17 +71,7 @@ class Eks:
         from components.eks.component import EksCluster  # noqa: PLC0415
         from components.eks.system import EksSystem  # noqa: PLC0415
 
-        args = Eks._args(
-            settings,
-            {
-                "vpc_id": network.vpc_id,
-                "cidr": network.cidr,
-                "zones": network.zones,
-                "private_subnet_ids": network.private_subnet_ids,
-                "has_internet_egress": network.has_internet_egress,
-                "interface_endpoints": network.interface_endpoints,
-            },
-        )
+        args = Eks._args(settings, made_args(network))
         if access:
             args["access"] = {"region": aws.get_region().region, **access}
         cluster = EksCluster(NAME, args)

@@ -12,6 +12,7 @@ from components import timonel_provider
 from components.errors import InputError
 from stacks.eks import Eks
 from stacks.keys import key_of_argument
+from stacks.networks import made_args, planned_args
 from stacks.outputs import ClusterOutputs, MonitoringOutputs, Outputs, Watched
 from stacks.settings import ClusterKind, MonitoringKind, Settings
 
@@ -95,8 +96,7 @@ class _Swarm:
         without_ids = {"vpc_id": "", "private_subnet_ids": []}
         if network["has_public_subnets"]:
             without_ids["public_subnet_ids"] = []
-        shared = ("cidr", "zones", "has_internet_egress", "interface_endpoints")
-        return check(_Swarm._args(settings, {**without_ids, **{key: network[key] for key in shared}}))
+        return check(_Swarm._args(settings, {**without_ids, **planned_args(network)}))
 
     @staticmethod
     def look_up(plan: "SwarmPlan", region: str) -> None:
@@ -112,18 +112,8 @@ class _Swarm:
 
         from components.swarm.component import SwarmCluster  # noqa: PLC0415
 
-        args = _Swarm._args(
-            settings,
-            {
-                "vpc_id": network.vpc_id,
-                "cidr": network.cidr,
-                "zones": network.zones,
-                "private_subnet_ids": network.private_subnet_ids,
-                **({"public_subnet_ids": network.public_subnet_ids} if network.has_public_subnets else {}),
-                "has_internet_egress": network.has_internet_egress,
-                "interface_endpoints": network.interface_endpoints,
-            },
-        )
+        public = {"public_subnet_ids": network.public_subnet_ids} if network.has_public_subnets else {}
+        args = _Swarm._args(settings, {**made_args(network), **public})
         if access:
             args["access"] = {"region": aws.get_region().region, **access}
         swarm = SwarmCluster("swarm", args)
